@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
@@ -104,7 +105,7 @@ def merge_packed(packed: bytes, rows: Iterable[Row], t: int) -> bytes:
 
 
 def _checked(rows: list[Row], t: int) -> list[Row]:
-    for previous, row in zip(rows, rows[1:], strict=False):
+    for previous, row in itertools.pairwise(rows):
         if previous.key >= row.key:
             raise MalformedRow("table: rows are not sorted, or one stands twice")
     for row in rows:

@@ -1,0 +1,152 @@
+"""The delegation list: what the offline root says about every other key.
+
+* Signed by the root. Ordered by `version`; readers take the newest.
+* `keys` are event-signing and snapshot-signing keys. A retired one carries a `bound` (epoch, n) and is accepted for records
+  and manifests up to it, for nothing else. A compromised one is not listed.
+* The list that opens an epoch has no `opened_by`, and record 1 of the epoch names its hash as `prev`; every later list of
+  the epoch carries that hash in `opened_by`.
+* `distrust` refuses kids, or everything, with issuer and database down.
+* `roots` holds the first root and every hand-over since, each new root signed by the one before, so that a reader which
+  slept, or pinned an old root, can follow.
+"""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import Field, model_validator
+from revocast.schemas.errors import JoseError, SchemaError
+from revocast.schemas.events import Digest, EventBody, Model, Seconds, assemble
+from revocast.schemas.jose import (
+    PrivateKey,
+    PublicKey,
+    b64u,
+    canonical_json,
+    parse_compact,
+    parse_json,
+    same_algorithm,
+    thumbprint,
+)
+
+__all__ = ["Bound", "Delegate", "DelegationList", "Distrust", "Role", "Roots"]
+
+_HANDOVER_TYP: Final = "revocast-root-handover+jwt"
+_MAX_HANDOVER_BYTES: Final = 8192
+
+
+class Role(StrEnum):
+    """What a delegated key may sign."""
+
+    EVENT = "event"
+    SNAPSHOT = "snapshot"
+
+
+class Bound(Model):
+    """The last record that a retired key is good for."""
+
+    epoch: int = Field(ge=1)
+    n: int = Field(ge=0)
+
+
+class Delegate(Model):
+    """A key that the root delegated to: public JWK (its `kid` is its thumbprint), role, and the bound if it is retired."""
+
+    jwk: dict[str, Any]
+    role: Annotated[Role, Field(strict=False)]
+    bound: Bound | None = None
+
+    @cached_property
+    def public(self) -> PublicKey:
+        """The verification key. Raises `JoseError`."""
+        return PublicKey.from_jwk(self.jwk)
+
+    @model_validator(mode="after")
+    def _is_a_key(self) -> Self:
+        _ = self.public
+        return self
+
+    def covers(self, epoch: int, n: int) -> bool:
+        """Whether a record or manifest at (epoch, n) lies within the bound."""
+        return self.bound is None or (epoch, n) <= (self.bound.epoch, self.bound.n)
+
+
+class Distrust(Model):
+    """Break-glass: refuse what these kids signed, or everything."""
+
+    kids: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    issuer: bool = False
+
+
+class Roots(Model):
+    """The first root's JWK and the hand-overs since, compact JWS each."""
+
+    first: dict[str, Any]
+    handovers: Annotated[tuple[str, ...], Field(strict=False, max_length=256)] = ()
+
+    def chain(self) -> tuple[PublicKey, ...]:
+        """All roots in order, every hand-over verified. Raises `JoseError`, naming the first that does not hold."""
+        roots = [PublicKey.from_jwk({**self.first, "kid": thumbprint(self.first)})]
+        for index, handover in enumerate(self.handovers, start=1):
+            compact = parse_compact(handover, _MAX_HANDOVER_BYTES)
+            if (
+                compact.header.get("typ") != _HANDOVER_TYP
+                or not same_algorithm(compact.header.get("alg"), roots[-1].alg)
+                or not roots[-1].verify(compact.signing_input, compact.signature)
+            ):
+                raise JoseError(f"roots: hand-over {index} is not signed by root {index - 1}")
+            body = parse_json(compact.payload)
+            if (
+                not isinstance(body, dict)
+                or body.get("index") != index
+                or not isinstance(body.get("jwk"), dict)
+            ):
+                raise JoseError(f"roots: hand-over {index} is not well-formed")
+            roots.append(PublicKey.from_jwk({**body["jwk"], "kid": thumbprint(body["jwk"])}))
+        return tuple(roots)
+
+    def handed_over(self, current: PrivateKey, successor: PublicKey) -> "Roots":
+        """These roots and one more, signed by the current one."""
+        header = {"alg": current.alg, "kid": current.kid, "typ": _HANDOVER_TYP}
+        body = {"index": len(self.handovers) + 1, "jwk": dict(successor.jwk)}
+        signing_input = f"{b64u(canonical_json(header))}.{b64u(canonical_json(body))}".encode()
+        handover = assemble(signing_input, current.sign(signing_input)).decode()
+        return Roots(first=self.first, handovers=(*self.handovers, handover))
+
+
+class DelegationList(EventBody):
+    """One version of the list. `expires_at` in seconds: readers warn from 60 days before."""
+
+    TYPE: ClassVar[str] = "urn:revocast:event:delegations:1"
+
+    version: int = Field(ge=1)
+    epoch: int = Field(ge=1)
+    opened_by: Digest | None = None
+    expires_at: Seconds
+    keys: Annotated[tuple[Delegate, ...], Field(strict=False, min_length=1)]
+    distrust: Distrust = Distrust()
+    roots: Roots
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        kids = [delegate.public.kid for delegate in self.keys]
+        if len(set(kids)) != len(kids):
+            raise SchemaError("keys: a kid stands twice")
+        return self
+
+    @property
+    def jti(self) -> str:
+        """`delegations/<version>`."""
+        return f"delegations/{self.version}"
+
+    @property
+    def key(self) -> bytes:
+        """The Kafka key, the same as `jti`."""
+        return self.jti.encode()
+
+    def opener_hash(self, own_hash: bytes) -> bytes:
+        """What record 1 of the epoch names as `prev`."""
+        return self.opened_by or own_hash
+
+    def delegate(self, kid: str, role: Role) -> Delegate | None:
+        """The delegated key with this `kid` and role, retired or not."""
+        return next((key for key in self.keys if key.role is role and key.public.kid == kid), None)

@@ -1,0 +1,1 @@
+"""What the authority decides: plain objects and functions without clock, database, network or `await`."""

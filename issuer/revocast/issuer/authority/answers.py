@@ -1,0 +1,95 @@
+"""What the authority answers about a token, its log and itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from revocast.schemas.row import Row
+from revocast.schemas.selector import Selector
+
+__all__ = ["Explanation", "Finding", "LogEntry", "MintedToken", "PublicationState", "RelayReport", "Status"]
+
+PublicationState = Literal["published", "pending"]
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A signed RFC 9068 access token and the claims in it."""
+
+    token: str
+    claims: Mapping[str, Any]
+
+    @property
+    def expires_in(self) -> int:
+        """Lifetime in seconds."""
+        return int(self.claims["exp"]) - int(self.claims["iat"])
+
+    @property
+    def scope(self) -> str:
+        """The granted scope (RFC 6749 §3.3)."""
+        return str(self.claims.get("scope", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One selector that a token has, and the live rows that stand for it."""
+
+    selector: Selector
+    fingerprint: bytes
+    rows: tuple[Row, ...]
+    refused_by: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What every current service would answer for a token, and why. `reason` is a stable code ("ok" when accepted)."""
+
+    answer: Literal["accepted", "refused"]
+    reason: str
+    claims: Mapping[str, Any] | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One record of the log. `compact` is None until the relay signed it."""
+
+    epoch: int
+    n: int
+    t: int
+    hash: bytes
+    prev: bytes
+    rows: tuple[Row, ...]
+    actor: str
+    reason: str
+    compact: bytes | None
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelayReport:
+    """What the relay of this process does: `state` is "stopped", "standby", "connecting", "publishing" or "refusing"."""
+
+    state: str = "stopped"
+    problem: str | None = None
+    checkpoint_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The authority at a glance; `warnings` are for people (a delegation list that expires soon, a log that is ahead)."""
+
+    issuer: str
+    root: str
+    epoch: int
+    n: int
+    t: int
+    published_n: int
+    table_rows: int
+    table_digest: bytes
+    key_set_version: int
+    delegations_version: int
+    delegations_expire_at: int
+    audit_backlog: int
+    relay: RelayReport
+    warnings: tuple[str, ...] = field(default_factory=tuple)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -144,7 +144,7 @@ class PublicKey:
             if name not in ("kty", "crv"):
                 unb64u(_text(jwk, name))
         try:
-            key = type(_ENGINES[alg]).from_jwk(dict(jwk))  # type: ignore[attr-defined]
+            key = type(_ENGINES[alg]).from_jwk(dict(jwk))
         except (PyJWTError, ValueError, UnsupportedAlgorithm):
             raise JoseError("jwk: is not a public key of its type") from None
         _check_strength(key)
@@ -169,7 +169,7 @@ class PrivateKey:
     def __init__(self, key: Any, alg: str, kid: str | None = None) -> None:
         if alg not in ALGORITHMS:
             raise JoseError(f"alg: {alg!r} is not one of {', '.join(ALGORITHMS)}")
-        members = cast("dict[str, Any]", type(_ENGINES[alg]).to_jwk(key.public_key(), as_dict=True))  # type: ignore[attr-defined]
+        members = type(_ENGINES[alg]).to_jwk(key.public_key(), as_dict=True)
         jwk = {name: members[name] for name in _THUMBPRINT_MEMBERS[members["kty"]]}
         self._key = key
         self.alg = alg
@@ -202,18 +202,16 @@ class PrivateKey:
 
     def pem(self) -> bytes:
         """Unencrypted PKCS #8 PEM. The caller protects it."""
-        return cast(
-            "bytes",
-            self._key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
+        pem: bytes = self._key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
         )
+        return pem
 
     def sign(self, signing_input: bytes) -> bytes:
         """The JWS signature over `signing_input`."""
-        return cast("bytes", _ENGINES[self.alg].sign(signing_input, self._key))
+        return _ENGINES[self.alg].sign(signing_input, self._key)
 
     def __repr__(self) -> str:
         return f"PrivateKey(kid={self.kid!r}, alg={self.alg!r})"

@@ -25,16 +25,12 @@ MAX_ROWS: Final = 1000
 
 
 def _rows_of(value: object) -> tuple[Row, ...]:
-    rows: tuple[object, ...]
-    if isinstance(value, str):
-        rows = tuple(unpack_rows(unb64u(value)))
-    elif isinstance(value, tuple):
-        rows = value
-    else:
-        raise ValueError("must be base64url text")
-    if len(rows) > MAX_ROWS or not all(isinstance(row, Row) for row in rows):
-        raise ValueError(f"must be at most {MAX_ROWS} rows")
-    return rows  # type: ignore[return-value]  # every element was just checked
+    rows = unpack_rows(unb64u(value)) if isinstance(value, str) else value
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, Row) for row in rows):
+        raise SchemaError("must be base64url text")
+    if len(rows) > MAX_ROWS:
+        raise SchemaError(f"must be at most {MAX_ROWS} rows")
+    return tuple(rows)
 
 
 Rows = Annotated[

@@ -1,0 +1,260 @@
+"""The reader rule of the log: what a reader at n does with the next record it is handed.
+
+* at or below n: a replay, ignored and counted.
+* n+1, signed, the right `prev`: applied.
+* n+1, signed, another `prev`: ignored, incomplete (fork).
+* higher: held; incomplete (gap) if it has not been reached two seconds later.
+* unknown kid, or newer key versions named: held until `revocast.keys` was read to an end offset asked afterwards
+  (`held_for_keys`, then `settle`), then judged for good.
+* badly signed: rejected. Signed but not understood: incomplete (upgrade needed), unless it says `ignorable`.
+* A new epoch begins with its record 1, whose `prev` is the hash of the delegation list that opened it. Its rows replace
+  the old table when a record `closes_live_set`; until then a reader is incomplete (epoch) and enforces what it had.
+
+A record that waits blocks none behind it: junk costs a reader one look at the keys topic, never its place in the log.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.errors import SchemaError
+from revocast.schemas.events import Envelope
+from revocast.schemas.record import Position, Record
+from revocast.schemas.trust import Trust
+from revocast.schemas.verdict import Outcome, Verdict
+
+__all__ = ["Chain", "Flaw"]
+
+GAP_SECONDS: Final = 2.0
+MAX_CLOCK_LEAD: Final = 600
+"""A checkpoint more than this many seconds ahead of the own clock is not believed."""
+_MAX_AHEAD: Final = 4096
+_MAX_UNKNOWN: Final = 1024
+
+
+class Flaw(StrEnum):
+    """Why a reader cannot know that it holds the whole state."""
+
+    START = "start"  # no record of the epoch has been applied
+    EPOCH = "epoch"  # the epoch's live set is not complete
+    GAP = "gap"
+    FORK = "fork"
+    UPGRADE = "upgrade needed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    record: Record
+    hash: bytes
+    offset: int
+
+
+class Chain:
+    """One reader's place in the log. `position` continues an earlier run whose table it brings along.
+
+    `position` is of an epoch whose live set was complete. All times are seconds; `now` may be any monotonic clock for
+    `receive` and `handle_timer`, and is the wall clock for `receive_checkpoint`.
+    """
+
+    def __init__(self, trust: Trust, position: Position | None = None) -> None:
+        self.trust = trust
+        self.position = position
+        self.checkpoint: Checkpoint | None = None
+        self._closed = position is not None
+        self._ahead: dict[int, _Ahead] = {}
+        self._unknown: list[tuple[bytes, int]] = []
+        self._gap_since: float | None = None
+        self._gap = False
+        self._fork = False
+        self._upgrade = False
+
+    @property
+    def flaws(self) -> tuple[Flaw, ...]:
+        """What stands against being whole; empty: contiguous and understood, as far as it was read."""
+        flaws = {
+            Flaw.START: self.position is None or self.position.n == 0,
+            Flaw.EPOCH: not self._closed or self._behind_epoch(),
+            Flaw.GAP: self._gap,
+            Flaw.FORK: self._fork,
+            Flaw.UPGRADE: self._upgrade,
+        }
+        return tuple(flaw for flaw, present in flaws.items() if present)
+
+    @property
+    def held_for_keys(self) -> bool:
+        """Whether the caller should read `revocast.keys` to an end offset asked now, and then call `settle`."""
+        return bool(self._unknown) or self.trust.waiting
+
+    @property
+    def missing(self) -> int | None:
+        """The n that is awaited while later ones are held."""
+        return self.position.n + 1 if self._ahead and self.position else None
+
+    def receive(self, value: bytes | None, now: float, offset: int) -> list[Verdict]:
+        """Judge one record of the log. More than one verdict comes when it releases records that were held."""
+        verdict = self._judge(value, offset, final=False)
+        verdicts = [verdict]
+        if verdict.outcome is Outcome.APPLIED:
+            verdicts += self._drain()
+        self._time_gap(now)
+        return verdicts
+
+    def settle(self, now: float) -> list[Verdict]:
+        """Judge for good what waits for keys: they were read to an end offset asked after it arrived."""
+        unknown, self._unknown = self._unknown, []
+        verdicts: list[Verdict] = []
+        for value, offset in unknown:
+            verdicts.append(self._judge(value, offset, final=True))
+            if verdicts[-1].outcome is Outcome.APPLIED:
+                verdicts += self._drain()
+        self._time_gap(now)
+        return verdicts
+
+    def handle_timer(self, now: float) -> None:
+        """Let time pass: a gap that lasts becomes a flaw."""
+        self._time_gap(now)
+
+    def reread(self) -> None:
+        """The caller starts to read the log again from its beginning or from n: forget what was held."""
+        self._ahead.clear()
+        self._unknown.clear()
+        self._gap_since = None
+
+    def receive_checkpoint(self, value: bytes | None, now: float, offset: int) -> Verdict:
+        """Judge one record of `revocast.checkpoints`. `now` is the wall clock."""
+        if value is None:
+            return Verdict(Outcome.REJECTED, offset, "a tombstone has no meaning here")
+        try:
+            envelope = Envelope.parse(value)
+            key = self.trust.event_key(envelope.kid)
+            if key is None:
+                return Verdict(Outcome.REJECTED, offset, "the signing key is not delegated, or is retired")
+            if not envelope.verified_by(key):
+                return Verdict(Outcome.REJECTED, offset, "the signature does not verify")
+            event = envelope.event()
+            if event.issuer != self.trust.issuer:
+                return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
+            checkpoint = Checkpoint.from_event(event)
+        except SchemaError as error:
+            return Verdict(Outcome.REJECTED, offset, str(error))
+        if checkpoint.t > now + MAX_CLOCK_LEAD:
+            return Verdict(Outcome.REJECTED, offset, "more than 10 minutes ahead of this clock")
+        newest = self.checkpoint
+        if newest and (checkpoint.order <= newest.order or checkpoint.t < newest.t):
+            return Verdict(Outcome.REPLAY, offset, "not newer than the newest seen")
+        self.checkpoint = checkpoint
+        self._compare(checkpoint)
+        return Verdict(Outcome.APPLIED, offset)
+
+    def _judge(self, value: bytes | None, offset: int, *, final: bool) -> Verdict:
+        if value is None:
+            return Verdict(Outcome.REJECTED, offset, "a tombstone has no meaning here")
+        try:
+            envelope = Envelope.parse(value)
+            key = self.trust.record_key(envelope.kid)
+            if key is None:
+                return self._wait(value, offset, "the signing key is not delegated", final=final)
+            if not envelope.verified_by(key):
+                return Verdict(Outcome.REJECTED, offset, "the signature does not verify")
+        except SchemaError as error:
+            return Verdict(Outcome.REJECTED, offset, str(error))
+        return self._judge_signed(envelope, value, offset, final=final)
+
+    def _judge_signed(self, envelope: Envelope, value: bytes, offset: int, *, final: bool) -> Verdict:
+        try:
+            event = envelope.event()
+            if event.issuer != self.trust.issuer:
+                return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
+            if event.type != Record.TYPE and event.ignorable:
+                return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
+            record = Record.from_event(event)
+        except SchemaError as error:
+            if self.trust.event_key(envelope.kid) is None:
+                return Verdict(Outcome.REJECTED, offset, "signed by a retired event key, and not a record")
+            self._upgrade = True
+            return Verdict(Outcome.UPGRADE, offset, str(error))
+        if not self.trust.covers_record(envelope.kid, record.epoch, record.n):
+            return Verdict(
+                Outcome.REJECTED, offset, "beyond the last record that the retired key is good for"
+            )
+        versions = self.trust.versions
+        if record.delegations > versions[0] or record.key_set > versions[1]:
+            return self._wait(value, offset, "names key versions that have not been read", final=final)
+        return self._place(record, envelope.hash, offset)
+
+    def _place(self, record: Record, record_hash: bytes, offset: int) -> Verdict:
+        position = self._position_for(record)
+        if position is None or (record.epoch, record.n) <= (position.epoch, position.n):
+            if (
+                position
+                and record.n == position.n
+                and record.epoch == position.epoch
+                and record_hash != position.hash
+            ):
+                self._fork = True
+                return Verdict(Outcome.FORK, offset, f"another record {record.n} than the one applied")
+            return Verdict(Outcome.REPLAY, offset, f"record {record.epoch}/{record.n} is not new")
+        if record.n > position.n + 1:
+            if len(self._ahead) < _MAX_AHEAD:
+                self._ahead.setdefault(record.n, _Ahead(record, record_hash, offset))
+            return Verdict(Outcome.HELD, offset, f"record {position.n + 1} has not arrived")
+        if record.prev != position.hash:
+            self._fork = True
+            return Verdict(Outcome.FORK, offset, f"record {record.n} follows another history")
+        if record.t < position.t:
+            self._upgrade = True
+            return Verdict(Outcome.UPGRADE, offset, f"t: record {record.n} goes back in time")
+        if record.epoch != (self.position.epoch if self.position else 0):
+            self._closed = False
+        self._closed = self._closed or record.closes_live_set
+        self.position = position.after(record, record_hash)
+        if self.checkpoint:
+            self._compare(self.checkpoint)
+        return Verdict(Outcome.APPLIED, offset, "", record, record_hash)
+
+    def _position_for(self, record: Record) -> Position | None:
+        """Where the record would have to fit on; None: its epoch is over, or was never opened."""
+        current = self.position
+        delegations = self.trust.delegations
+        if current is not None and record.epoch == current.epoch:
+            return current
+        if (
+            delegations is None
+            or record.epoch != delegations.epoch
+            or (current and record.epoch < current.epoch)
+        ):
+            return None
+        self._ahead = {n: held for n, held in self._ahead.items() if held.record.epoch == record.epoch}
+        return Position.opening(record.epoch, self.trust.openers[record.epoch])
+
+    def _drain(self) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        while self.position and (held := self._ahead.pop(self.position.n + 1, None)):
+            verdicts.append(self._place(held.record, held.hash, held.offset))
+        return verdicts
+
+    def _wait(self, value: bytes, offset: int, reason: str, *, final: bool) -> Verdict:
+        if final or len(self._unknown) >= _MAX_UNKNOWN:
+            return Verdict(Outcome.REJECTED, offset, reason)
+        self._unknown.append((value, offset))
+        return Verdict(Outcome.HELD, offset, reason)
+
+    def _time_gap(self, now: float) -> None:
+        if not self._ahead:
+            self._gap_since = None
+            self._gap = False
+        elif self._gap_since is None:
+            self._gap_since = now
+        elif now - self._gap_since >= GAP_SECONDS:
+            self._gap = True
+
+    def _compare(self, checkpoint: Checkpoint) -> None:
+        # The issuer's own word on which history is the right one.
+        position = self.position
+        if position and (checkpoint.epoch, checkpoint.n) == (position.epoch, position.n):
+            self._fork = checkpoint.hash != position.hash
+
+    def _behind_epoch(self) -> bool:
+        delegations = self.trust.delegations
+        return bool(delegations and self.position and self.position.epoch < delegations.epoch)

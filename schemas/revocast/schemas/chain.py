@@ -62,10 +62,10 @@ class Chain:
         self.position = position
         self.checkpoint: Checkpoint | None = None
         self._closed = position is not None
-        self._ahead: dict[int, _Ahead] = {}
+        self._ahead: dict[tuple[int, int], _Ahead] = {}
         self._unknown: list[tuple[bytes, int]] = []
         self._gap_since: float | None = None
-        self._gap = False
+        self._gap_at = (0, 0)
         self._fork = False
         self._upgrade = False
 
@@ -75,21 +75,21 @@ class Chain:
         flaws = {
             Flaw.START: self.position is None or self.position.n == 0,
             Flaw.EPOCH: not self._closed or self._behind_epoch(),
-            Flaw.GAP: self._gap,
+            Flaw.GAP: self._place_now < self._gap_at,
             Flaw.FORK: self._fork,
             Flaw.UPGRADE: self._upgrade,
         }
         return tuple(flaw for flaw, present in flaws.items() if present)
 
     @property
-    def held_for_keys(self) -> bool:
-        """Whether the caller should read `revocast.keys` to an end offset asked now, and then call `settle`."""
-        return bool(self._unknown) or self.trust.waiting
+    def held_for_keys(self) -> int:
+        """How many records wait for `revocast.keys` to be read to an end offset asked now; then comes `settle`."""
+        return len(self._unknown)
 
     @property
     def missing(self) -> int | None:
         """The n that is awaited while later ones are held."""
-        return self.position.n + 1 if self._ahead and self.position else None
+        return self._place_now[1] + 1 if self._ahead else None
 
     def receive(self, value: bytes | None, now: float, offset: int) -> list[Verdict]:
         """Judge one record of the log. More than one verdict comes when it releases records that were held."""
@@ -100,11 +100,15 @@ class Chain:
         self._time_gap(now)
         return verdicts
 
-    def settle(self, now: float) -> list[Verdict]:
-        """Judge for good what waits for keys: they were read to an end offset asked after it arrived."""
-        unknown, self._unknown = self._unknown, []
+    def settle(self, now: float, count: int | None = None) -> list[Verdict]:
+        """Judge for good what waits for keys: they were read to an end offset asked after it arrived.
+
+        `count` is what `held_for_keys` was when the offset was asked; records that came later go on waiting.
+        """
+        count = len(self._unknown) if count is None else count
+        settled, self._unknown = self._unknown[:count], self._unknown[count:]
         verdicts: list[Verdict] = []
-        for value, offset in unknown:
+        for value, offset in settled:
             verdicts.append(self._judge(value, offset, final=True))
             if verdicts[-1].outcome is Outcome.APPLIED:
                 verdicts += self._drain()
@@ -197,7 +201,7 @@ class Chain:
             return Verdict(Outcome.REPLAY, offset, f"record {record.epoch}/{record.n} is not new")
         if record.n > position.n + 1:
             if len(self._ahead) < _MAX_AHEAD:
-                self._ahead.setdefault(record.n, _Ahead(record, record_hash, offset))
+                self._ahead.setdefault((record.epoch, record.n), _Ahead(record, record_hash, offset))
             return Verdict(Outcome.HELD, offset, f"record {position.n + 1} has not arrived")
         if record.prev != position.hash:
             self._fork = True
@@ -225,13 +229,13 @@ class Chain:
             or (current and record.epoch < current.epoch)
         ):
             return None
-        self._ahead = {n: held for n, held in self._ahead.items() if held.record.epoch == record.epoch}
         return Position.opening(record.epoch, self.trust.openers[record.epoch])
 
     def _drain(self) -> list[Verdict]:
         verdicts: list[Verdict] = []
-        while self.position and (held := self._ahead.pop(self.position.n + 1, None)):
+        while held := self._ahead.pop((self._place_now[0], self._place_now[1] + 1), None):
             verdicts.append(self._place(held.record, held.hash, held.offset))
+        self._ahead = {place: held for place, held in self._ahead.items() if place > self._place_now}
         return verdicts
 
     def _wait(self, value: bytes, offset: int, reason: str, *, final: bool) -> Verdict:
@@ -243,11 +247,15 @@ class Chain:
     def _time_gap(self, now: float) -> None:
         if not self._ahead:
             self._gap_since = None
-            self._gap = False
         elif self._gap_since is None:
             self._gap_since = now
         elif now - self._gap_since >= GAP_SECONDS:
-            self._gap = True
+            # Stays until the log was followed past it: a re-read begins without anything held.
+            self._gap_at = min(self._ahead)
+
+    @property
+    def _place_now(self) -> tuple[int, int]:
+        return (self.position.epoch, self.position.n) if self.position else (0, 0)
 
     def _compare(self, checkpoint: Checkpoint) -> None:
         # The issuer's own word on which history is the right one.

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from revocast.schemas.errors import JoseError, SchemaError
 from revocast.schemas.events import Digest, EventBody, Model, Seconds, assemble
 from revocast.schemas.jose import (
+    Compact,
     PrivateKey,
     PublicKey,
     b64u,
@@ -83,26 +84,28 @@ class Roots(Model):
     first: dict[str, Any]
     handovers: Annotated[tuple[str, ...], Field(strict=False, max_length=256)] = ()
 
-    def chain(self) -> tuple[PublicKey, ...]:
-        """All roots in order, every hand-over verified. Raises `JoseError`, naming the first that does not hold."""
-        roots = [PublicKey.from_jwk({**self.first, "kid": thumbprint(self.first)})]
-        for index, handover in enumerate(self.handovers, start=1):
-            compact = parse_compact(handover, _MAX_HANDOVER_BYTES)
-            if (
-                compact.header.get("typ") != _HANDOVER_TYP
-                or not same_algorithm(compact.header.get("alg"), roots[-1].alg)
-                or not roots[-1].verify(compact.signing_input, compact.signature)
+    def chain(self, pin: str) -> tuple[PublicKey, ...]:
+        """All roots in order, every hand-over after the pinned root verified. `pin` is a thumbprint.
+
+        Raises `JoseError` when the pinned root is not among them, or naming the first hand-over that does not hold.
+        Nothing is verified before the pin was found, so a list of strangers costs its reader little.
+        """
+        handovers = [parse_compact(handover, _MAX_HANDOVER_BYTES) for handover in self.handovers]
+        jwks = [
+            self.first,
+            *(_successor(handover, index) for index, handover in enumerate(handovers, start=1)),
+        ]
+        roots = tuple(PublicKey.from_jwk({**jwk, "kid": thumbprint(jwk)}) for jwk in jwks)
+        pinned = next((index for index, root in enumerate(roots) if root.kid == pin), None)
+        if pinned is None:
+            raise JoseError("roots: do not lead back to the pinned root")
+        for index in range(pinned, len(handovers)):
+            signer, handover = roots[index], handovers[index]
+            if not same_algorithm(handover.header.get("alg"), signer.alg) or not signer.verify(
+                handover.signing_input, handover.signature
             ):
-                raise JoseError(f"roots: hand-over {index} is not signed by root {index - 1}")
-            body = parse_json(compact.payload)
-            if (
-                not isinstance(body, dict)
-                or body.get("index") != index
-                or not isinstance(body.get("jwk"), dict)
-            ):
-                raise JoseError(f"roots: hand-over {index} is not well-formed")
-            roots.append(PublicKey.from_jwk({**body["jwk"], "kid": thumbprint(body["jwk"])}))
-        return tuple(roots)
+                raise JoseError(f"roots: hand-over {index + 1} is not signed by the root before it")
+        return roots
 
     def handed_over(self, current: PrivateKey, successor: PublicKey) -> "Roots":
         """These roots and one more, signed by the current one."""
@@ -150,3 +153,16 @@ class DelegationList(EventBody):
     def delegate(self, kid: str, role: Role) -> Delegate | None:
         """The delegated key with this `kid` and role, retired or not."""
         return next((key for key in self.keys if key.role is role and key.public.kid == kid), None)
+
+
+def _successor(handover: Compact, index: int) -> dict[str, Any]:
+    body = parse_json(handover.payload)
+    if (
+        handover.header.get("typ") != _HANDOVER_TYP
+        or not isinstance(body, dict)
+        or body.get("index") != index
+        or not isinstance(body.get("jwk"), dict)
+    ):
+        raise JoseError(f"roots: hand-over {index} is not well-formed")
+    jwk: dict[str, Any] = body["jwk"]
+    return jwk

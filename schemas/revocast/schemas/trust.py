@@ -164,10 +164,7 @@ class Trust:
         if event.issuer != self.issuer:
             return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
         listed = DelegationList.from_event(event)
-        roots = listed.roots.chain()
-        thumbprints = [root.kid for root in roots]
-        if self.root not in thumbprints:
-            return Verdict(Outcome.REJECTED, offset, "the list does not lead back to the pinned root")
+        roots = listed.roots.chain(self.root)
         if envelope.kid != roots[-1].kid or not envelope.verified_by(roots[-1]):
             return Verdict(Outcome.REJECTED, offset, "the list is not signed by its last root")
         known = [root.kid for root in self._roots]
@@ -176,7 +173,7 @@ class Trust:
                 return Verdict(Outcome.REPLAY, offset, "not newer than the list in force")
             if listed.version == self.delegations.version:
                 return Verdict(Outcome.REJECTED, offset, "a second list of the version in force")
-            if listed.epoch < self.delegations.epoch or thumbprints[: len(known)] != known:
+            if listed.epoch < self.delegations.epoch or [root.kid for root in roots[: len(known)]] != known:
                 return Verdict(Outcome.REJECTED, offset, "goes back in epoch or in roots")
         if listed.version < self._floor[0]:
             return Verdict(Outcome.REPLAY, offset, "older than an earlier run has seen")

@@ -1,0 +1,80 @@
+"""Cleans up after a parent that cannot: SIGKILLed, SIGTERMed, or crashed.
+
+A small process holds the read end of a pipe whose write end only the parent has. Every line says what to end; when the
+pipe closes the parent is gone, however it went, and the reaper ends what is left and deletes the folder. (Linux's
+PR_SET_PDEATHSIG would fire when the starting *thread* ends, and would leave the data behind.)
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Reaper:
+    """Start it before the first thing that must not survive this process."""
+
+    def __init__(self, folder: Path) -> None:
+        # A session of its own: the terminal's Ctrl-C must not reach it before the parent has cleaned up.
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-S", "-E", "-P", __file__, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def watch(self, kind: str, name: str | int) -> None:
+        """End the process (`kind` "pid") or container ("container") when this process dies."""
+        self._say(f"+{kind} {name}")
+
+    def forget(self, kind: str, name: str | int) -> None:
+        """It has ended; its pid may be another's soon."""
+        self._say(f"-{kind} {name}")
+
+    def close(self) -> None:
+        """Let it do its work now, and wait for it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+
+def _main() -> None:
+    folder, left = sys.argv[1], dict[str, None]()
+    for line in sys.stdin:
+        sign, what = line[0], line[1:].strip()
+        if sign == "+":
+            left[what] = None
+        else:
+            left.pop(what, None)
+    containers = []
+    for what in left:
+        kind, name = what.split(" ")
+        if kind == "container":
+            containers.append(name)
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(name), signal.SIGKILL)
+    if containers:
+        subprocess.run(["docker", "rm", "--force", "--volumes", *containers], check=False)  # noqa: S603, S607
+    _delete(folder)
+
+
+def _delete(folder: str) -> None:
+    # A process that was just killed may still be creating a file: then the folder is not empty, and we look again.
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+
+
+if __name__ == "__main__":
+    _main()

@@ -84,7 +84,7 @@ def _fetch(jars: Path, progress: Progress) -> None:
 
 def _run_maven(command: list[str], progress: Progress) -> None:
     said, count = list[str](), 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as maven:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as maven:
         assert maven.stdout is not None
         for line in maven.stdout:
             said.append(line)

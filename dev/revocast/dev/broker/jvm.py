@@ -126,7 +126,7 @@ class JvmBroker:
     def _java(self, node: int, *arguments: str) -> subprocess.Popen[bytes]:
         jars = os.pathsep.join(map(str, self._kafka.jars))
         with self._log(node).open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 [self._kafka.java, *self._flags, "-cp", jars, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

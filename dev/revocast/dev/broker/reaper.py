@@ -19,7 +19,7 @@ class Reaper:
 
     def __init__(self, folder: Path) -> None:
         # A session of its own: the terminal's Ctrl-C must not reach it before the parent has cleaned up.
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [sys.executable, "-S", "-E", "-P", __file__, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -48,7 +48,7 @@ class Reaper:
 
 
 def _main() -> None:
-    folder, left = sys.argv[1], dict[str, None]()
+    folder, left = Path(sys.argv[1]), dict[str, None]()
     for line in sys.stdin:
         sign, what = line[0], line[1:].strip()
         if sign == "+":
@@ -64,15 +64,15 @@ def _main() -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(name), signal.SIGKILL)
     if containers:
-        subprocess.run(["docker", "rm", "--force", "--volumes", *containers], check=False)  # noqa: S603, S607
+        subprocess.run(["docker", "rm", "--force", "--volumes", *containers], check=False)
     _delete(folder)
 
 
-def _delete(folder: str) -> None:
+def _delete(folder: Path) -> None:
     # A process that was just killed may still be creating a file: then the folder is not empty, and we look again.
     for _ in range(50):
         shutil.rmtree(folder, ignore_errors=True)
-        if not os.path.exists(folder):
+        if not folder.exists():
             return
 
 

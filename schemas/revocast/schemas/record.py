@@ -56,7 +56,7 @@ class Record(EventBody):
     epoch: int = Field(ge=1)
     n: int = Field(ge=1)
     prev: Digest
-    rows: Rows = ()
+    rows: Rows
     delegations: int = Field(ge=1)
     key_set: int = Field(ge=1)
     closes_live_set: bool = False

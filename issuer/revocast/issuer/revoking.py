@@ -1,0 +1,172 @@
+"""Revoking and lifting: one request, one transaction, at most one record."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked, Written
+from revocast.issuer.authority.terms import Terms
+from revocast.issuer.clock import Clock
+from revocast.issuer.errors import InvalidRequest
+from revocast.issuer.publication import Publication
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.listing import list_rows
+from revocast.issuer.storage.log import append, head_of, slots_that_change
+from revocast.issuer.storage.outbox import write_event
+from revocast.issuer.storage.registry import lock_clients
+from revocast.issuer.storage.tables import Head, LiveRow
+from revocast.schemas.audit import AuditType
+from revocast.schemas.record import MAX_ROWS
+from revocast.schemas.row import NEVER, Slot
+from revocast.schemas.selector import Selector
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+__all__ = ["RevocationDesk", "audit_rows"]
+
+_MAX_TEXT: Final = 1024
+_ONE_TOKEN_CODES: Final = (0, 1)
+
+
+class RevocationDesk:
+    """Writes the log and reads the table."""
+
+    def __init__(self, storage: Storage, publication: Publication, clock: Clock) -> None:
+        self._storage = storage
+        self._publication = publication
+        self._clock = clock
+
+    def revoke(
+        self,
+        revocations: Sequence[Revocation],
+        lifts: Sequence[Lift],
+        *,
+        actor: str,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Receipt:
+        """See `Service.revoke`."""
+        _check_request(revocations, lifts, actor, reason)
+        if dry_run:
+            with self._storage.read() as session:
+                terms, head = load_terms(session), head_of(session)
+                return self._plan(session, terms, head, revocations, lifts, dry_run=True)
+        with self._storage.write() as session:
+            terms = load_terms(session)
+            # What is ended is locked before the head: minting holds it shared, and never waits for the head.
+            lock_clients(session, _ended_clients(revocations))
+            head = head_of(session, lock=True)
+            receipt = self._plan(session, terms, head, revocations, lifts)
+            if receipt.changed:
+                append(
+                    session,
+                    head,
+                    receipt.rows,
+                    receipt.t,
+                    issuer=terms.issuer,
+                    actor=actor,
+                    reason=reason,
+                )
+            audit_rows(session, terms.issuer, receipt, actor, reason, self._clock())
+        self._publication.committed()
+        return receipt
+
+    def list(
+        self, *, kind: str | None, value: str | None, live_only: bool, limit: int, after: str | None
+    ) -> tuple[list[Revoked], str | None]:
+        """See `Service.list_revocations`."""
+        live_at = int(self._clock()) if live_only else None
+        with self._storage.read() as session:
+            return list_rows(session, kind=kind, value=value, live_at=live_at, limit=limit, after=after)
+
+    def let_go(self) -> Receipt | None:
+        """Append an empty record when a finite block ran out on a quiet log.
+
+        State is a function of n: without a record the block would outlive its time at every reader. A dead row of one
+        token, or of a cutoff, matches no token that is alive, so it may wait for the next record.
+        """
+        with self._storage.read() as session:
+            if not self._overdue(session, int(self._clock())):
+                return None
+        with self._storage.write() as session:
+            terms, head = load_terms(session), head_of(session, lock=True)
+            now = int(self._clock())
+            if not self._overdue(session, now):
+                return None
+            record = append(
+                session, head, (), now, issuer=terms.issuer, actor="issuer", reason="a block ran out"
+            )
+        self._publication.committed()
+        return Receipt(record.epoch, record.n, record.t, ())
+
+    def _overdue(self, session: Session, now: int) -> bool:
+        query = select(LiveRow.fingerprint).where(
+            LiveRow.expires_at <= now,
+            LiveRow.slot == int(Slot.BLOCK),
+            LiveRow.kind.not_in(_ONE_TOKEN_CODES),
+        )
+        return session.execute(query.limit(1)).first() is not None
+
+    def _plan(
+        self,
+        session: Session,
+        terms: Terms,
+        head: Head,
+        revocations: Sequence[Revocation],
+        lifts: Sequence[Lift],
+        *,
+        dry_run: bool = False,
+    ) -> Receipt:
+        t = max(int(self._clock()), head.t)
+        rows = tuple(terms.rows(revocations, lifts, t))
+        changed = bool(slots_that_change(session, [entry.row for entry in rows], t))
+        n, at = (head.n + 1, t) if changed else (head.n, head.t)
+        return Receipt(head.epoch, n, at, rows, changed=changed, dry_run=dry_run)
+
+
+def audit_rows(session: Session, issuer: str, receipt: Receipt, actor: str, reason: str, now: float) -> None:
+    """One audit event for each row of a receipt."""
+    for entry in receipt.rows:
+        row, selector = entry.row, entry.selector
+        data: dict[str, object] = {
+            "selector": {"issuer": selector.issuer, "kind": selector.kind, "values": list(selector.values)},
+            "slot": row.slot.name.lower(),
+            "fingerprint": row.fingerprint.hex(),
+            "epoch": receipt.epoch,
+            "n": receipt.n,
+            "t": receipt.t,
+            "changed": receipt.changed,
+            "actor": actor,
+            "reason": reason,
+        }
+        if not row.lift:
+            data["expires_at"] = None if row.expires_at == NEVER else row.expires_at
+        if not row.lift and row.slot is Slot.CUTOFF:
+            data["cutoff"] = row.cutoff
+        event = AuditType.LIFTED if row.lift else AuditType.REVOKED
+        write_event(session, now, event, source=issuer, subject=_subject(selector), data=data)
+
+
+def _subject(selector: Selector) -> str:
+    return "/".join((selector.kind, *selector.values))
+
+
+def _ended_clients(revocations: Sequence[Revocation]) -> list[str]:
+    return [
+        entry.selector.values[-1]
+        for entry in revocations
+        if entry.selector.kind in ("client", "subject+client")
+    ]
+
+
+def _check_request(revocations: Sequence[Revocation], lifts: Sequence[Lift], actor: str, reason: str) -> None:
+    count = len(revocations) + len(lifts)
+    if not 1 <= count <= MAX_ROWS:
+        raise InvalidRequest(f"rows: a request holds 1 to {MAX_ROWS}, got {count}")
+    selectors = [entry.selector for entry in (*revocations, *lifts)]
+    texts = [("actor", actor), ("reason", reason)]
+    texts += [("values", value) for selector in selectors for value in selector.values]
+    for field, text in texts:
+        # PostgreSQL cannot hold NUL in a text, and a value that long names nothing.
+        if len(text) > _MAX_TEXT or "\0" in text:
+            raise InvalidRequest(f"{field}: must have at most {_MAX_TEXT} characters, and no NUL")

@@ -1,0 +1,45 @@
+"""The one row that says who this authority is."""
+
+from revocast.issuer.authority.terms import Terms
+from revocast.issuer.errors import NotInitialized
+from revocast.issuer.storage.tables import Deployment
+from revocast.schemas.keyset import Lifetime
+from sqlalchemy.orm import Session
+
+__all__ = ["load_terms", "save_terms"]
+
+_THE_ROW = 1
+
+
+def load_terms(session: Session) -> Terms:
+    """The terms in force. Raises `NotInitialized`."""
+    row = session.get(Deployment, _THE_ROW)
+    if row is None:
+        raise NotInitialized("the database is empty: run `revocast init` first")
+    return Terms(
+        issuer=row.issuer,
+        root=row.root,
+        salt=row.salt,
+        leeway=row.leeway,
+        claims=tuple(row.claims),
+        lifetimes=tuple(Lifetime.model_validate(entry) for entry in row.lifetimes),
+        announce_seconds=row.announce_seconds,
+        token_lifetime=row.token_lifetime,
+    )
+
+
+def save_terms(session: Session, terms: Terms) -> None:
+    """Write the terms of a new deployment."""
+    session.add(
+        Deployment(
+            id=_THE_ROW,
+            issuer=terms.issuer,
+            root=terms.root,
+            salt=terms.salt,
+            leeway=terms.leeway,
+            claims=list(terms.claims),
+            lifetimes=[entry.model_dump() for entry in terms.lifetimes],
+            announce_seconds=terms.announce_seconds,
+            token_lifetime=terms.token_lifetime,
+        )
+    )

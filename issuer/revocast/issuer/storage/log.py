@@ -1,0 +1,155 @@
+"""The log and the table as they stand in the database.
+
+Whoever appends holds the head row: commit order is n order, without gaps, and the table is always the state at the head.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from revocast.issuer.authority.answers import LogEntry
+from revocast.issuer.authority.log import changes
+from revocast.issuer.authority.revocations import Written
+from revocast.issuer.errors import NotInitialized
+from revocast.issuer.storage.signing_keys import event_key
+from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
+from revocast.schemas.record import Position, Record
+from revocast.schemas.row import Key, Row, Slot, pack_rows, unpack_rows
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+__all__ = ["append", "head_of", "log_after", "packed_table", "position_of", "rows_of", "slots_that_change"]
+
+_THE_ROW = 1
+
+
+def head_of(session: Session, *, lock: bool = False) -> Head:
+    """The head; `lock` makes this transaction the only one that may append. Read the clock after it."""
+    head = session.get(Head, _THE_ROW, with_for_update=lock or None, populate_existing=lock)
+    if head is None:
+        raise NotInitialized("the database is empty: run `revocast init` first")
+    return head
+
+
+def position_of(head: Head) -> Position:
+    """The head as a place in the log."""
+    return Position(head.epoch, head.n, head.hash, head.t)
+
+
+def rows_of(session: Session, fingerprints: Iterable[bytes]) -> list[LiveRow]:
+    """The stored rows of these selectors, dead ones included. At most 1,000 fingerprints."""
+    return list(session.scalars(select(LiveRow).where(LiveRow.fingerprint.in_(set(fingerprints)))))
+
+
+def slots_that_change(session: Session, rows: Sequence[Row], t: int) -> dict[Key, Row | None]:
+    """What a record of time `t` with these rows would change. Empty: no record is needed."""
+    held = {row.key: row for row in map(as_row, rows_of(session, (row.fingerprint for row in rows)))}
+    return changes(held, rows, t)
+
+
+def append(
+    session: Session,
+    head: Head,
+    written: Sequence[Written],
+    now: int,
+    *,
+    issuer: str,
+    actor: str,
+    reason: str,
+    closes_live_set: bool = False,
+) -> Record:
+    """Append one record after the locked `head`, and bring the table to it."""
+    key = event_key(session)
+    position = position_of(head)
+    record = position.next_record(
+        [entry.row for entry in written],
+        now,
+        delegations=head.delegations,
+        key_set=head.key_set,
+        closes_live_set=closes_live_set,
+    )
+    signing_input = record.signing_input(issuer, key.kid, key.alg)
+    record_hash = hashlib.sha256(signing_input).digest()
+    session.add(
+        LogRecord(
+            epoch=record.epoch,
+            n=record.n,
+            t=record.t,
+            prev=record.prev,
+            hash=record_hash,
+            rows=pack_rows(record.rows),
+            kid=key.kid,
+            signing_input=signing_input,
+            actor=actor,
+            reason=reason,
+        )
+    )
+    _apply(session, record, written, actor, reason)
+    head.n, head.hash, head.t = record.n, record_hash, record.t
+    return record
+
+
+def packed_table(session: Session) -> bytes:
+    """The canonical bytes of the state at the head: what every reader holds at the same n."""
+    rows = [as_row(row) for row in session.scalars(select(LiveRow))]
+    return pack_rows(sorted(rows, key=lambda row: row.key))
+
+
+def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry]:
+    """Records of an epoch after `n`, in order."""
+    published = session.get(Publication, _THE_ROW)
+    acknowledged = (published.epoch, published.n) if published else (0, 0)
+    query = select(LogRecord).where(LogRecord.epoch == epoch, LogRecord.n > n)
+    return [
+        LogEntry(
+            epoch=row.epoch,
+            n=row.n,
+            t=row.t,
+            hash=row.hash,
+            prev=row.prev,
+            rows=tuple(unpack_rows(row.rows)),
+            actor=row.actor,
+            reason=row.reason,
+            compact=row.compact,
+            published=(row.epoch, row.n) <= acknowledged,
+        )
+        for row in session.scalars(query.order_by(LogRecord.n).limit(limit))
+    ]
+
+
+def as_row(stored: LiveRow) -> Row:
+    """The stored row as it travels."""
+    return Row(
+        stored.fingerprint,
+        stored.kind,
+        Slot(stored.slot),
+        cutoff=stored.cutoff,
+        expires_at=stored.expires_at,
+    )
+
+
+def _apply(session: Session, record: Record, written: Sequence[Written], actor: str, reason: str) -> None:
+    stored = {as_row(row).key: row for row in rows_of(session, (row.fingerprint for row in record.rows))}
+    selectors = {entry.row.key: entry.selector for entry in written}
+    held = {key: as_row(row) for key, row in stored.items()}
+    for key, row in changes(held, record.rows, record.t).items():
+        if row is None:
+            session.delete(stored[key])
+            continue
+        live = stored.get(key)
+        if live is None:
+            selector = selectors[key]
+            values = (*selector.values, None, None)
+            live = LiveRow(
+                fingerprint=row.fingerprint,
+                kind=row.kind,
+                slot=int(row.slot),
+                selector_issuer=selector.issuer,
+                selector_kind=selector.kind,
+                value_1=values[0],
+                value_2=values[1],
+            )
+            session.add(live)
+        live.cutoff, live.expires_at = row.cutoff, row.expires_at
+        live.n, live.t, live.actor, live.reason = record.n, record.t, actor, reason
+    session.flush()
+    session.execute(delete(LiveRow).where(LiveRow.expires_at <= record.t))

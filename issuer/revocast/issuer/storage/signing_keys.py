@@ -1,0 +1,120 @@
+"""Signing keys and the documents that list them."""
+
+from revocast.issuer.authority.lifecycle import KeyState, TokenKey
+from revocast.issuer.errors import NotInitialized
+from revocast.issuer.keystore import NewKey
+from revocast.issuer.storage.tables import KeyDocument, SigningKey
+from revocast.schemas.delegations import DelegationList
+from revocast.schemas.keyset import KeySet
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+__all__ = [
+    "EVENT",
+    "TOKEN",
+    "add_document",
+    "add_key",
+    "as_token_key",
+    "event_key",
+    "newest_document",
+    "token_keys",
+    "unpublished_documents",
+]
+
+EVENT = "event"
+TOKEN = "token"
+
+
+def add_key(
+    session: Session, role: str, key: NewKey, state: KeyState, now: int, *, announce_seconds: int = 0
+) -> SigningKey:
+    """Keep a key that the key store made."""
+    stored = SigningKey(
+        kid=key.public.kid,
+        role=role,
+        alg=key.public.alg,
+        jwk=dict(key.public.jwk),
+        handle=key.handle,
+        state=state,
+        created_at=now,
+        announce_seconds=announce_seconds,
+        activated_at=now if state is KeyState.ACTIVE else None,
+    )
+    session.add(stored)
+    session.flush()
+    return stored
+
+
+def event_key(session: Session) -> SigningKey:
+    """The key that signs the log now."""
+    query = select(SigningKey).where(SigningKey.role == EVENT, SigningKey.state == KeyState.ACTIVE)
+    key = session.scalars(query.order_by(SigningKey.created_at.desc()).limit(1)).first()
+    if key is None:
+        raise NotInitialized("no event-signing key: run `revocast init` first")
+    return key
+
+
+def token_keys(session: Session, *states: KeyState, share: bool = False) -> list[SigningKey]:
+    """Token keys, newest first; with `states` only those. `share` holds their states until the transaction ends."""
+    query = select(SigningKey).where(SigningKey.role == TOKEN)
+    if states:
+        query = query.where(SigningKey.state.in_(states))
+    if share:
+        query = query.with_for_update(read=True)
+    return list(session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid)))
+
+
+def as_token_key(stored: SigningKey) -> TokenKey:
+    """The public side of a stored key."""
+    return TokenKey(
+        kid=stored.kid,
+        alg=stored.alg,
+        jwk=stored.jwk,
+        state=KeyState(stored.state),
+        created_at=stored.created_at,
+        announce_seconds=stored.announce_seconds,
+        announced_at=stored.announced_at,
+        activated_at=stored.activated_at,
+        retiring_at=stored.retiring_at,
+        retired_at=stored.retired_at,
+        revoked_at=stored.revoked_at,
+    )
+
+
+def add_document(session: Session, document: KeySet | DelegationList, compact: bytes) -> None:
+    """Keep a signed document; the relay publishes it."""
+    delegations = document.delegations if isinstance(document, KeySet) else document.version
+    session.add(
+        KeyDocument(
+            jti=document.jti,
+            type=document.TYPE,
+            delegations=delegations,
+            version=document.version,
+            compact=compact,
+        )
+    )
+
+
+def newest_document(session: Session, type: str, *, published: bool = False) -> KeyDocument:
+    """The newest document of a type; `published`: the newest that Kafka acknowledged."""
+    query = select(KeyDocument).where(KeyDocument.type == type)
+    if published:
+        query = query.where(KeyDocument.published_at.is_not(None))
+    newest = query.order_by(KeyDocument.delegations.desc(), KeyDocument.version.desc()).limit(1)
+    document = session.scalars(newest).first()
+    if document is None:
+        raise NotInitialized(f"no document of type {type}: run `revocast init` first")
+    return document
+
+
+def unpublished_documents(session: Session) -> list[KeyDocument]:
+    """Documents that Kafka has not acknowledged: delegation lists first, each kind in its order."""
+    query = select(KeyDocument).where(KeyDocument.published_at.is_(None))
+    return sorted(
+        session.scalars(query),
+        key=lambda document: (
+            document.delegations,
+            document.type != DelegationList.TYPE,
+            document.version,
+        ),
+    )

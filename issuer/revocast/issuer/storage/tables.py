@@ -1,0 +1,191 @@
+"""The tables, as typed mappings. Times are whole seconds since 1970 unless a name says otherwise."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "AuditOutbox",
+    "Base",
+    "ClientTable",
+    "Deployment",
+    "Head",
+    "KeyDocument",
+    "LiveRow",
+    "LogRecord",
+    "Publication",
+    "ResourceServerTable",
+    "SigningKey",
+]
+
+
+class Base(DeclarativeBase):
+    """Constraint names are fixed, so that a migration can name them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        int: BigInteger,
+        str: Text,
+        bytes: LargeBinary,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+class Deployment(Base):
+    """What `init` fixed: one row."""
+
+    __tablename__ = "deployment"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    issuer: Mapped[str]
+    root: Mapped[str]
+    salt: Mapped[bytes]
+    leeway: Mapped[int]
+    claims: Mapped[list[Any]]
+    lifetimes: Mapped[list[Any]]
+    announce_seconds: Mapped[int]
+    token_lifetime: Mapped[int]
+
+
+class Head(Base):
+    """The newest record, one row: locking it is what orders the log."""
+
+    __tablename__ = "head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    n: Mapped[int]
+    hash: Mapped[bytes]
+    t: Mapped[int]
+    delegations: Mapped[int]
+    key_set: Mapped[int]
+
+
+class Publication(Base):
+    """How far Kafka acknowledged the log, one row. `next_offset` follows the newest record's place on the topic.
+
+    Apart from `Head`, so that the relay's notes never wait for a writer.
+    """
+
+    __tablename__ = "publication"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int]
+    n: Mapped[int]
+    next_offset: Mapped[int]
+
+
+class LogRecord(Base):
+    """One record: what is to be signed and, once signed, the bytes that are ever published."""
+
+    __tablename__ = "log"
+
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    t: Mapped[int]
+    prev: Mapped[bytes]
+    hash: Mapped[bytes]
+    rows: Mapped[bytes]
+    kid: Mapped[str] = mapped_column(String(64))
+    signing_input: Mapped[bytes]
+    compact: Mapped[bytes | None]
+    actor: Mapped[str]
+    reason: Mapped[str]
+
+
+class LiveRow(Base):
+    """One row of the table after the newest record, beside the selector in the clear."""
+
+    __tablename__ = "live_row"
+
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(11), primary_key=True)
+    kind: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cutoff: Mapped[int]
+    expires_at: Mapped[int] = mapped_column(index=True)
+    selector_issuer: Mapped[str]
+    selector_kind: Mapped[str]
+    value_1: Mapped[str | None]
+    value_2: Mapped[str | None]
+    n: Mapped[int] = mapped_column(index=True)
+    t: Mapped[int]
+    actor: Mapped[str]
+    reason: Mapped[str]
+
+
+class KeyDocument(Base):
+    """A signed key set or delegation list, as published on the keys topic."""
+
+    __tablename__ = "key_document"
+
+    jti: Mapped[str] = mapped_column(String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64))
+    delegations: Mapped[int]
+    version: Mapped[int]
+    compact: Mapped[bytes]
+    published_at: Mapped[int | None]
+
+
+class SigningKey(Base):
+    """A private key of ours behind the key store's handle. Token keys have a state, event keys are simply delegated."""
+
+    __tablename__ = "signing_key"
+
+    kid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    alg: Mapped[str] = mapped_column(String(16))
+    jwk: Mapped[dict[str, Any]]
+    handle: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[int]
+    announce_seconds: Mapped[int]
+    announced_at: Mapped[int | None]
+    activated_at: Mapped[int | None]
+    retiring_at: Mapped[int | None]
+    retired_at: Mapped[int | None]
+    revoked_at: Mapped[int | None]
+
+
+class ResourceServerTable(Base):
+    """A service that takes our tokens."""
+
+    __tablename__ = "resource_server"
+
+    audience: Mapped[str] = mapped_column(String(255), primary_key=True)
+    name: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[int]
+
+
+class ClientTable(Base):
+    """An OAuth client. Its row is locked by what ends the client, and shared by minting."""
+
+    __tablename__ = "client"
+
+    client_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    name: Mapped[str]
+    secret_hash: Mapped[str]
+    access: Mapped[dict[str, Any]]
+    introspects: Mapped[list[Any]]
+    created_at: Mapped[int]
+    disabled: Mapped[bool]
+
+
+class AuditOutbox(Base):
+    """An audit event that Kafka has not acknowledged yet, in the order of writing."""
+
+    __tablename__ = "audit_outbox"
+
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    event_id: Mapped[str] = mapped_column(String(64))
+    event: Mapped[bytes]

@@ -57,7 +57,11 @@ def test_an_unknown_member_is_not_valid(name: str, token: str) -> None:
 
 def test_an_audit_event_is_valid() -> None:
     event = AuditEvent.at(
-        1_700_000_000.25, AuditType.REVOKED, source="https://issuer.example", subject="1/7", data={"reason": "stolen"}
+        1_700_000_000.25,
+        AuditType.REVOKED,
+        source="https://issuer.example",
+        subject="1/7",
+        data={"reason": "stolen"},
     )
     document = json.loads(event.to_json())
     Draft202012Validator(committed("audit-event.schema.json")).validate(document)

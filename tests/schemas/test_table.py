@@ -101,20 +101,24 @@ def model(history: list[tuple[int, list[Row]]]) -> dict[tuple[bytes, int, int], 
 
 
 @given(histories)
-def test_any_history_gives_the_models_table_in_memory_and_packed(history: list[tuple[int, list[Row]]]) -> None:
+def test_any_history_gives_the_models_table_in_memory_and_packed(
+    history: list[tuple[int, list[Row]]],
+) -> None:
     table, packed, t = Table(), b"", T
     for advance, batch in history:
         t += advance
         table.apply(batch, t)
         packed = merge_packed(packed, batch, t)
-    expected = {key: value for key, value in sorted(model(history).items())}
+    expected = dict(sorted(model(history).items()))
     assert {row.key: (row.cutoff, row.expires_at) for row in unpack_rows(table.pack())} == expected
     assert packed == table.pack()
     assert Table.from_packed(packed, t).pack() == packed
 
 
 @given(histories, st.integers(0, 10))
-def test_dropping_expired_rows_at_any_moment_changes_no_byte(history: list[tuple[int, list[Row]]], at: int) -> None:
+def test_dropping_expired_rows_at_any_moment_changes_no_byte(
+    history: list[tuple[int, list[Row]]], at: int
+) -> None:
     swept, kept, t = Table(), Table(), T
     for index, (advance, batch) in enumerate(history):
         t += advance

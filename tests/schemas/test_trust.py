@@ -1,0 +1,135 @@
+"""Whom a reader believes, a sentence a test."""
+
+import pytest
+
+from revocast.schemas.delegations import Roots
+from revocast.schemas.jose import PrivateKey
+from revocast.schemas.keyset import KeyState
+from revocast.schemas.trust import Trust
+from revocast.schemas.verdict import Outcome
+from tests.schemas.history import ISSUER, Deployment
+
+
+@pytest.fixture
+def log() -> Deployment:
+    return Deployment()
+
+
+@pytest.fixture
+def trust(log: Deployment) -> Trust:
+    return log.trust()
+
+
+def outcome(trust: Trust, value: bytes | None) -> Outcome:
+    return trust.receive(value, 9)[0].outcome
+
+
+def test_documents_are_accepted_in_either_order(log: Deployment) -> None:
+    trust = Trust(ISSUER, log.root.kid)
+    assert outcome(trust, log.key_set()) is Outcome.HELD
+    assert [v.outcome for v in trust.receive(log.first_list, 1)] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert trust.versions == (1, 1)
+    assert not trust.waiting
+
+
+def test_a_list_of_another_root_is_rejected(log: Deployment, trust: Trust) -> None:
+    stranger = PrivateKey.generate()
+    forged = log.delegations(2, signer=stranger, roots=Roots(first=dict(stranger.public.jwk)))
+    assert outcome(trust, forged) is Outcome.REJECTED
+    assert outcome(trust, log.delegations(2, signer=stranger)) is Outcome.REJECTED
+    assert outcome(trust, log.delegations(2, signer=log.event)) is Outcome.REJECTED
+    assert trust.versions == (1, 1)
+
+
+def test_a_handover_that_the_old_root_did_not_sign_is_rejected(log: Deployment, trust: Trust) -> None:
+    stranger = PrivateKey.generate()
+    roots = Roots(first=dict(log.root.public.jwk)).handed_over(stranger, stranger.public)
+    assert outcome(trust, log.delegations(2, signer=stranger, roots=roots)) is Outcome.REJECTED
+
+
+def test_a_list_never_goes_back(log: Deployment, trust: Trust) -> None:
+    second = log.delegations(2)
+    assert outcome(trust, second) is Outcome.APPLIED
+    assert outcome(trust, log.first_list) is Outcome.REPLAY
+    assert outcome(trust, second) is Outcome.REPLAY
+    assert outcome(trust, log.delegations(2, expires_at=5)) is Outcome.REJECTED
+    assert trust.versions == (2, 1)
+
+
+def test_a_list_that_skips_a_root_is_rejected(log: Deployment, trust: Trust) -> None:
+    second, third = PrivateKey.generate(), PrivateKey.generate()
+    once = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, second.public)
+    twice = once.handed_over(second, third.public)
+    assert outcome(trust, log.delegations(2, signer=third, roots=twice)) is Outcome.APPLIED
+    assert outcome(trust, log.delegations(3, signer=second, roots=once)) is Outcome.REJECTED
+    other = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, third.public)
+    assert outcome(trust, log.delegations(3, signer=third, roots=other)) is Outcome.REJECTED
+
+
+def test_an_epoch_has_one_opener(log: Deployment, trust: Trust) -> None:
+    assert outcome(trust, log.delegations(2, opened_by=bytes(32))) is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("signer", ["token", "root"])
+def test_a_key_set_of_a_key_that_is_not_delegated_waits_and_is_then_rejected(
+    log: Deployment, trust: Trust, signer: str
+) -> None:
+    assert outcome(trust, log.key_set(2, signer=getattr(log, signer))) is Outcome.HELD
+    assert trust.waiting
+    assert [v.outcome for v in trust.settle()] == [Outcome.REJECTED]
+    assert trust.versions == (1, 1)
+
+
+def test_an_older_key_set_is_ignored(log: Deployment, trust: Trust) -> None:
+    assert outcome(trust, log.key_set(3)) is Outcome.APPLIED
+    assert outcome(trust, log.key_set(2)) is Outcome.REPLAY
+    assert outcome(trust, log.key_set(3)) is Outcome.REPLAY
+    assert trust.versions == (1, 3)
+
+
+def test_what_an_earlier_run_has_seen_is_the_floor(log: Deployment) -> None:
+    trust = Trust(ISSUER, log.root.kid, floor=(1, 3))
+    trust.receive(log.first_list, 0)
+    assert outcome(trust, log.key_set(2)) is Outcome.REPLAY
+    assert outcome(trust, log.key_set(3)) is Outcome.APPLIED
+    later = Trust(ISSUER, log.root.kid, floor=(2, 1))
+    assert outcome(later, log.first_list) is Outcome.REPLAY
+
+
+def test_the_salt_never_changes_and_claims_only_grow(log: Deployment, trust: Trust) -> None:
+    assert outcome(trust, log.key_set(2, salt=b"\x01" * 32)) is Outcome.REJECTED
+    assert outcome(trust, log.key_set(2, claims=())) is Outcome.REJECTED
+    assert outcome(trust, log.key_set(2, claims=("device_id", "tenant"))) is Outcome.REJECTED
+    assert outcome(trust, log.key_set(2, claims=("tenant", "device_id"))) is Outcome.APPLIED
+
+
+def test_a_revoked_kid_never_comes_back_and_a_kid_never_changes_material(
+    log: Deployment, trust: Trust
+) -> None:
+    revoked = log.issuer_keys(KeyState.REVOKED)
+    other = log.issuer_keys(KeyState.ACTIVE, PrivateKey.generate())
+    assert outcome(trust, log.key_set(2, issuers=(other,))) is Outcome.REJECTED
+    assert outcome(trust, log.key_set(2, issuers=(revoked,))) is Outcome.APPLIED
+    assert outcome(trust, log.key_set(3)) is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("junk", [None, b"", b"a.b.c", b"\xff" * 50, b"x" * 1_000_000])
+def test_junk_is_rejected(trust: Trust, junk: bytes | None) -> None:
+    assert outcome(trust, junk) is Outcome.REJECTED
+
+
+def test_a_flood_of_strangers_stays_bounded(log: Deployment, trust: Trust) -> None:
+    stranger = PrivateKey.generate()
+    rejected = 0
+    for version in range(2, 400):
+        rejected += sum(
+            v.outcome is Outcome.REJECTED
+            for v in trust.receive(log.key_set(version, signer=stranger), version)
+        )
+    assert rejected + len(trust.settle()) == 398
+    assert trust.versions == (1, 1)
+
+
+def test_another_deployments_documents_are_rejected(log: Deployment) -> None:
+    trust = Trust("https://other.example", log.root.kid)
+    assert outcome(trust, log.first_list) is Outcome.REJECTED

@@ -1,0 +1,6 @@
+"""Test a service, or a whole history of revocations, without Kafka: real signed bytes in memory."""
+
+from revocast.testing.authority import Authority
+from revocast.testing.memory_log import InMemoryLog, Message
+
+__all__ = ["Authority", "InMemoryLog", "Message"]

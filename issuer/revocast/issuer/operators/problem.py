@@ -1,0 +1,136 @@
+"""Errors as RFC 9457 problem details: a stable `code`, a text that says what to do, and the fields that are wrong.
+
+What was sent is never repeated: it may hold a token.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from revocast.issuer.errors import (
+    AccessDenied,
+    Conflict,
+    InvalidRequest,
+    IssuerError,
+    NoSigningKey,
+    NotFound,
+    StorageUnavailable,
+    TokenRejected,
+)
+from revocast.schemas.errors import SchemaError
+
+__all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "handle_problems"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (InvalidRequest, 422),
+    (TokenRejected, 422),
+    (SchemaError, 422),
+    (AccessDenied, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (NoSigningKey, 503),
+    (StorageUnavailable, 503),
+)
+_FIELD = re.compile(r"([a-z_.]+): (.+)", re.DOTALL)
+"""Errors of the authority and the schemas begin with the field's name where there is one."""
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong."""
+
+    field: str = Field(
+        examples=["selector.kind"], description="where: a dotted path in the body, or a parameter"
+    )
+    detail: str = Field(examples=["must be a built-in kind or claim:<name>"])
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457, with the extension members `code` and `errors`."""
+
+    type: str = Field(examples=["urn:revocast:problem:invalid_request"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["selector.kind: must be a built-in kind or claim:<name>"])
+    code: str = Field(examples=["invalid_request"], description="stable; programs decide by it")
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+class Problem(Exception):
+    """An answer that is a problem. `headers` are added to it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """The problem as JSON."""
+        details = ProblemDetails(
+            type=f"urn:revocast:problem:{self.code}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            errors=self.errors,
+        )
+        return JSONResponse(details.model_dump(mode="json"), self.status, self.headers, media_type=MEDIA_TYPE)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every error of the application as problem details."""
+
+    def answer(_request: Request, error: Exception) -> Response:
+        return _problem_of(error).response()
+
+    for kind in (Problem, IssuerError, SchemaError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def _problem_of(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return _invalid(error.errors())
+        case HTTPException():
+            code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+            return Problem(error.status_code, code, f"{error.detail}.", headers=error.headers)
+        case IssuerError() | SchemaError():
+            status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
+            found = _FIELD.fullmatch(str(error)) if status == 422 else None
+            errors = [FieldError(field=found[1], detail=found[2])] if found else []
+            headers = {"Retry-After": "1"} if status == 503 else None
+            return Problem(status, error.code, str(error), errors, headers)
+        case _:
+            return Problem(500, "internal_error", "The server failed. Its log says why.")
+
+
+def _invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
+    if any(item["type"] == "json_invalid" for item in found):
+        return Problem(400, "malformed_json", "The body is not JSON.")
+    errors = [FieldError(field=_path(item["loc"]), detail=item["msg"]) for item in found]
+    return Problem(422, "invalid_request", "; ".join(f"{e.field}: {e.detail}" for e in errors), errors)
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    # The first part says where it came from; a body that is wrong as a whole has no second one.
+    return ".".join(map(str, loc[1:])) or str(loc[0])

@@ -1,0 +1,147 @@
+"""Revoke, lift and look up."""
+
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, model_validator
+from starlette.concurrency import run_in_threadpool
+
+from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
+from revocast.issuer.operators.body import Body, Text
+from revocast.issuer.operators.context import Context, ReceiptModel
+from revocast.issuer.operators.guard import Operator
+from revocast.issuer.operators.row_model import SelectedRow
+from revocast.issuer.operators.scopes import Scope
+from revocast.issuer.operators.selector_model import SelectorModel
+from revocast.issuer.service import Service
+from revocast.schemas.row import NEVER, Slot
+
+__all__ = ["revocation_routes"]
+
+SlotName = Literal["cutoff", "block"]
+
+
+class RevocationRequest(Body):
+    """Refuse what a selector matches, or exactly one token."""
+
+    selector: SelectorModel | None = None
+    token: str | None = Field(None, max_length=16_384, description="instead of `selector`: the token to end")
+    slot: SlotName | None = Field(
+        None,
+        description="`cutoff`: what was issued at or before `cutoff`. `block`: everything, until lifted. "
+        "Required with `selector`; a token is always blocked.",
+    )
+    cutoff: int | None = Field(
+        None, ge=0, lt=NEVER, description="seconds; now if left out", examples=[1767225600]
+    )
+    expires_at: Annotated[int, Field(ge=0, lt=NEVER)] | Literal["never"] | None = Field(
+        None,
+        description="seconds. If left out: when no token that it could match is alive; a block never, but a token's own.",
+    )
+    reason: Text = Field(
+        "", description="for people: kept by the issuer and in the audit", examples=["laptop lost"]
+    )
+    dry_run: bool = Field(False, description="answer what would be written, and write nothing")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.selector is None) == (self.token is None):
+            raise ValueError("give either selector or token")
+        if self.selector is not None and self.slot is None:
+            raise ValueError("slot is required with selector")
+        if self.token is not None and (
+            self.slot == "cutoff" or self.cutoff is not None or self.expires_at is not None
+        ):
+            raise ValueError("a token is blocked until it expires: leave slot, cutoff and expires_at out")
+        return self
+
+    def revocation(self, service: Service) -> Revocation:
+        """What to write. Raises `TokenRejected` for a token that is not ours."""
+        if self.token is not None:
+            return service.revocation_of(self.token)
+        assert self.selector is not None
+        assert self.slot is not None
+        expires_at = NEVER if self.expires_at == "never" else self.expires_at
+        return Revocation(self.selector.selector(service.issuer), _slot(self.slot), self.cutoff, expires_at)
+
+
+class LiftRequest(Body):
+    """Empty one slot of a selector."""
+
+    selector: SelectorModel
+    slot: SlotName
+    reason: Text = Field("", examples=["investigation closed"])
+    dry_run: bool = False
+
+
+class RevokedModel(SelectedRow):
+    """A live row and the record that wrote it."""
+
+    n: int
+    t: int = Field(description="seconds")
+    actor: str
+    reason: str
+
+
+class RevocationPage(BaseModel):
+    """`next` is the `after` of the next page; null on the last one."""
+
+    items: list[RevokedModel]
+    next: str | None
+
+
+def revocation_routes(context: Context) -> APIRouter:
+    """`/v1/revocations` and `/v1/lifts`."""
+    router = context.router("revocations")
+    service = context.service
+
+    @router.post(
+        "/revocations",
+        summary="Revoke",
+        description="One record on the log. Adding one never revives anything.",
+    )
+    async def revoke(
+        body: RevocationRequest, operator: Annotated[Operator, context.needs(Scope.REVOKE)]
+    ) -> ReceiptModel:
+        def write() -> Receipt:
+            revocations = [body.revocation(service)]
+            return service.revoke(
+                revocations, [], actor=operator.actor, reason=body.reason, dry_run=body.dry_run
+            )
+
+        return await context.receipt(await run_in_threadpool(write))
+
+    @router.post("/lifts", summary="Lift", description="The other slot of the selector stays as it is.")
+    async def lift(
+        body: LiftRequest, operator: Annotated[Operator, context.needs(Scope.LIFT)]
+    ) -> ReceiptModel:
+        def write() -> Receipt:
+            lifts = [Lift(body.selector.selector(service.issuer), _slot(body.slot))]
+            return service.revoke([], lifts, actor=operator.actor, reason=body.reason, dry_run=body.dry_run)
+
+        return await context.receipt(await run_in_threadpool(write))
+
+    @router.get("/revocations", summary="List what is revoked, newest first")
+    def revocations(
+        operator: Annotated[Operator, context.needs(Scope.READ)],
+        kind: Annotated[str | None, Query(description="one kind only", examples=["subject"])] = None,
+        value: Annotated[str | None, Query(description="exactly this value of the selector")] = None,
+        all: Annotated[bool, Query(description="also rows whose time is over")] = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        after: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    ) -> RevocationPage:
+        rows, cursor = service.list_revocations(
+            kind=kind, value=value, live_only=not all, limit=limit, after=after
+        )
+        return RevocationPage(items=[_revoked(row) for row in rows], next=cursor)
+
+    return router
+
+
+def _slot(name: SlotName) -> Slot:
+    return Slot[name.upper()]
+
+
+def _revoked(row: Revoked) -> RevokedModel:
+    named = SelectedRow.named(row.selector, row.row)
+    return RevokedModel(**named.model_dump(), n=row.n, t=row.t, actor=row.actor, reason=row.reason)

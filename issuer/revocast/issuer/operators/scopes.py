@@ -1,0 +1,28 @@
+"""The scopes of the operator API."""
+
+from enum import StrEnum
+
+__all__ = ["Scope"]
+
+
+class Scope(StrEnum):
+    """What an operator's token may do. `revocast init` gives its first operator all of them."""
+
+    REVOKE = "revocast:revoke"
+    LIFT = "revocast:lift"
+    READ = "revocast:read"
+    KEYS = "revocast:keys"
+    CLIENTS = "revocast:clients"
+    MINT = "revocast:mint"
+
+    @property
+    def description(self) -> str:
+        """For consent screens and the API's documentation."""
+        return {
+            Scope.REVOKE: "Write revocations",
+            Scope.LIFT: "Lift revocations",
+            Scope.READ: "Read revocations, keys, clients, the log and the status; explain a token",
+            Scope.KEYS: "Rotate and revoke token-signing keys",
+            Scope.CLIENTS: "Register clients and resource servers",
+            Scope.MINT: "Mint a user's token on behalf of a client",
+        }[self]

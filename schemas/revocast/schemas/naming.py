@@ -1,0 +1,49 @@
+"""By which values a token can be named: the rule that issuer and guards share.
+
+A token has `jti`, or else is named by the SHA-256 of its signing input (an ECDSA signature can be rewritten, the signing
+input cannot); it has `sid`, `grant_id`, `sub`, a client (`client_id`, else `azp`), the last two together, its key, its
+issuer, and every claim that the key set declares.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from revocast.schemas.jose import b64u
+
+__all__ = ["NAMING_CLAIMS", "values_of"]
+
+NAMING_CLAIMS: Final = ("jti", "sid", "grant_id", "sub", "client_id", "azp")
+"""Registered claims that can name a token. Where present, a verifier requires them to be non-empty strings."""
+
+
+def values_of(kind: str, claims: Mapping[str, Any], kid: str, signing_input: bytes) -> tuple[str, ...] | None:
+    """The values of the token's selector of this kind; None: the token has none.
+
+    `kind` is a built-in one or `claim:<name>`; `claims` are verified, their naming claims strings.
+    """
+    client = claims.get("client_id") or claims.get("azp")
+    match kind:
+        case "token":
+            values = (claims.get("jti"),)
+        case "token_hash":
+            digest = None if "jti" in claims else b64u(hashlib.sha256(signing_input).digest())
+            values = (digest,)
+        case "session":
+            values = (claims.get("sid"),)
+        case "grant":
+            values = (claims.get("grant_id"),)
+        case "subject":
+            values = (claims.get("sub"),)
+        case "client":
+            values = (client,)
+        case "subject+client":
+            return (sub, client) if (sub := claims.get("sub")) and client else None
+        case "key":
+            return (kid,)
+        case "issuer":
+            return ()
+        case _:
+            values = (claims.get(kind.removeprefix("claim:")),)
+    (value,) = values
+    return (value,) if isinstance(value, str) and value else None

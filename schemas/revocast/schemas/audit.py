@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from uuid import uuid4
 
 from pydantic import Field
+
 from revocast.schemas.events import Model
 
 __all__ = ["AuditEvent", "AuditType"]
@@ -27,6 +28,7 @@ class AuditType(StrEnum):
     KEY_RETIRED = "revocast.key.retired"
     KEY_REVOKED = "revocast.key.revoked"
     DELEGATIONS_CHANGED = "revocast.delegations.changed"
+    TOKEN_MINTED = "revocast.token.minted"  # by an operator, on behalf of a client
     CLIENT_REGISTERED = "revocast.client.registered"
     RESOURCE_SERVER_REGISTERED = "revocast.resource-server.registered"
     TOKEN_REVOCATION_REFUSED = "revocast.token-revocation.refused"

@@ -6,6 +6,7 @@ Signed every two seconds and after bursts, for an n that Kafka has acknowledged.
 from typing import ClassVar
 
 from pydantic import Field
+
 from revocast.schemas.events import Digest, EventBody
 
 __all__ = ["Checkpoint"]

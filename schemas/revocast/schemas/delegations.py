@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
+
 from revocast.schemas.errors import JoseError, SchemaError
 from revocast.schemas.events import Digest, EventBody, Model, Seconds, assemble
 from revocast.schemas.jose import (

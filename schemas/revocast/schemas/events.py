@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+
 from revocast.schemas.errors import JoseError, MalformedEvent
 from revocast.schemas.jose import (
     PrivateKey,

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
+
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Base64Url, EventBody, Model, Seconds
 from revocast.schemas.jose import PublicKey

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Digest, EventBody
 from revocast.schemas.jose import b64u, unb64u

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from revocast.schemas.errors import SettingsError
 from revocast.schemas.topics import Topics
 

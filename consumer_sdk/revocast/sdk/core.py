@@ -1,0 +1,247 @@
+"""The guard's decisions, sans I/O: records and time go in, verdicts and claims come out.
+
+* `receive` and `caught_up` are fed by whoever reads the topics: Kafka's follower, or a test. Records of a topic come in the
+  order of their offsets, and again from any earlier offset after `reread`.
+* Keys are read to their end before the log; a record that names keys not read yet waits (`wants_keys`) until the keys topic
+  was read to an end offset that was asked for after the record came (`ask`, `caught_up`).
+* Ready when keys and delegations are at least the newest checkpoint's, the log is contiguous to the checkpoint's n and to an
+  end offset that was asked after the start, and the ages are within bounds (freshness.py).
+* A new epoch's rows are built aside; the old table is enforced until the closing record, then they swap at once.
+* One thread feeds; any thread calls `verify`, which neither waits nor changes what the core has decided.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
+
+from revocast.schemas.chain import Chain
+from revocast.schemas.record import Position, Record
+from revocast.schemas.trust import Trust
+from revocast.schemas.verdict import Outcome, Verdict
+from revocast.sdk.claims import Claims
+from revocast.sdk.clock import Instant
+from revocast.sdk.denylist import DenyList
+from revocast.sdk.errors import InsufficientScope
+from revocast.sdk.freshness import Freshness, Limits, State, Topic, Transition
+from revocast.sdk.health import Health, health_of
+from revocast.sdk.keyring import Keyring
+from revocast.sdk.policy import Policy, check_policy
+from revocast.sdk.profile import Profile
+from revocast.sdk.readiness import Readiness
+from revocast.sdk.verifier import Verifier
+
+__all__ = ["Asked", "GuardCore", "Received"]
+
+
+class Received(NamedTuple):
+    """One Kafka record, as far as the guard looks at it: keys, headers and timestamps prove nothing."""
+
+    offset: int
+    value: bytes | None
+
+
+class Asked(NamedTuple):
+    """A question for end offsets: when it was asked, and how many records waited for keys then, after how many re-reads."""
+
+    at: Instant
+    held: int
+    rereads: int
+
+
+class GuardCore:
+    """One deployment's state at one service.
+
+    `issuer` is the deployment's issuer URL and `root` its pinned root's thumbprint. `floor` is (delegations, key-set version)
+    of the newest that an earlier run accepted. `cache_size` counts remembered tokens.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        root: str,
+        profile: Profile,
+        limits: Limits | None = None,
+        policy: Policy = "deny",
+        floor: tuple[int, int] = (0, 0),
+        cache_size: int = 8192,
+    ) -> None:
+        self.policy = policy
+        self.trust = Trust(issuer, root, floor)
+        self.chain = Chain(self.trust)
+        self.freshness = Freshness(limits or Limits())
+        self.verifier = Verifier(profile, cache_size)
+        self.counters: Counter[str] = Counter()
+        self.rejections: dict[Topic, str] = {}
+        """By topic, why the last rejected record was rejected."""
+        self.applied_offset: int | None = None
+        """The offset of the last record of the log that was applied: where to read on after a loss."""
+        self._readiness = Readiness(self.trust, self.chain, self.freshness)
+        self._table_position: Position | None = None
+        self._building: DenyList | None = None
+        self._building_epoch = 0
+        self._rereads = 0
+        self._highest: dict[Topic, int] = {}
+        self._watchers: list[Callable[[Transition], None]] = []
+
+    # --- what is fed in
+
+    def receive(self, topic: Topic, records: Iterable[Received], now: Instant) -> list[Verdict]:
+        """Judge records of one topic, in their order."""
+        verdicts: list[Verdict] = []
+        for record in records:
+            verdicts += self._receive(topic, record, now)
+        self._evaluate(now)
+        return verdicts
+
+    def ask(self, now: Instant) -> Asked:
+        """The caller is about to ask the broker for end offsets. One question at a time."""
+        return Asked(now, self.chain.held_for_keys, self._rereads)
+
+    def caught_up(self, topic: Topic, asked: Asked, now: Instant) -> list[Verdict]:
+        """Everything of the topic up to the end offset that was asked for has been fed."""
+        verdicts: list[Verdict] = []
+        if topic is Topic.KEYS:
+            held = asked.held if asked.rereads == self._rereads else 0
+            verdicts += self._judged(topic, self.trust.settle())
+            verdicts += self._judged(Topic.LOG, self.chain.settle(now.monotonic, held))
+        self.freshness.saw_end(topic, asked.at)
+        self._evaluate(now)
+        return verdicts
+
+    def handle_timer(self, now: Instant) -> None:
+        """Let time pass. Call it every second or so."""
+        self.chain.handle_timer(now.monotonic)
+        self._evaluate(now)
+
+    def reread(self, now: Instant) -> None:
+        """The log is about to be fed again from an earlier offset."""
+        self.chain.reread()
+        self._rereads += 1
+        self._readiness.reread(now)
+        self._evaluate(now)
+
+    def close(self, now: Instant) -> None:
+        """Judge no token any more."""
+        self._announce(self.freshness.close(now))
+
+    # --- what the feeder should do
+
+    @property
+    def wants_keys(self) -> bool:
+        """Whether records wait for keys: ask for the end of the keys topic now."""
+        return self.chain.held_for_keys > 0 or self.trust.waiting
+
+    def wants_reread(self, now: Instant) -> bool:
+        """Whether records of the log are missing, so that it should be read again from an earlier offset."""
+        return self._readiness.wants_reread(now)
+
+    # --- what is asked
+
+    def verify(self, token: str, now: Instant, scopes: Collection[str] = ()) -> Claims:
+        """The claims of a token that is acceptable now and grants all `scopes`.
+
+        Raises a `TokenError` when it is not, and a `GuardUnavailable` when nobody can know and the policy is to deny.
+        """
+        if not self.freshness.holds(now):
+            check_policy(self.policy, self.freshness)
+        claims = self.verifier.verify(token, now.wall)
+        if scopes and not claims.scopes.issuperset(scopes):
+            raise InsufficientScope(tuple(scopes))
+        return claims
+
+    @property
+    def state(self) -> State:
+        """The state of the last evaluation."""
+        return self.freshness.state
+
+    def table(self) -> tuple[Position | None, bytes]:
+        """The position of the enforced table and its canonical bytes. Call it from the thread that feeds."""
+        return self._table_position, self.verifier.denylist.pack()
+
+    def watch(self, watcher: Callable[[Transition], None]) -> None:
+        """Call `watcher` at every change of state, from the thread that feeds."""
+        self._watchers.append(watcher)
+
+    def health(self, now: Instant) -> Health:
+        """A snapshot for people and probes."""
+        keyring, denylist = self.verifier.keyring, self.verifier.denylist
+        return health_of(self.trust, self.chain, self.freshness, keyring, denylist, self.counters, now)
+
+    # --- inside
+
+    def _receive(self, topic: Topic, record: Received, now: Instant) -> list[Verdict]:
+        offset, value = record
+        if topic is Topic.KEYS:
+            verdicts = self.trust.receive(value, offset)
+        elif topic is Topic.LOG:
+            verdicts = self.chain.receive(value, now.monotonic, offset)
+        else:
+            verdicts = [self.chain.receive_checkpoint(value, now.wall, offset)]
+            self._take_checkpoint(verdicts[0], now)
+        return self._judged(topic, verdicts)
+
+    def _judged(self, topic: Topic, verdicts: list[Verdict]) -> list[Verdict]:
+        """Act on verdicts and count them. What is read again is not counted again."""
+        for verdict in verdicts:
+            if verdict.outcome is Outcome.APPLIED:
+                self._apply(topic, verdict)
+            elif verdict.outcome is Outcome.REJECTED:
+                self.rejections[topic] = verdict.reason
+            elif verdict.outcome is Outcome.UPGRADE and topic is Topic.KEYS:
+                self._readiness.key_event_not_understood()
+            if verdict.outcome is not Outcome.HELD:
+                self._count(topic, verdict)
+        return verdicts
+
+    def _apply(self, topic: Topic, verdict: Verdict) -> None:
+        if topic is Topic.KEYS:
+            self._take_keys()
+        elif verdict.record is not None:
+            self._take_record(verdict.record, verdict.record_hash)
+            self.applied_offset = verdict.offset
+
+    def _take_keys(self) -> None:
+        key_set, delegations = self.trust.key_set, self.trust.delegations
+        if key_set is not None and delegations is not None:
+            self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers)
+            self.verifier.terms_changed()
+
+    def _take_checkpoint(self, verdict: Verdict, now: Instant) -> None:
+        checkpoint = self.chain.checkpoint
+        if verdict.outcome is Outcome.APPLIED and checkpoint is not None:
+            self.freshness.saw_authority(checkpoint.t, now)
+            self.verifier.newest_t = max(self.verifier.newest_t, checkpoint.t)
+
+    def _take_record(self, record: Record, record_hash: bytes) -> None:
+        verifier = self.verifier
+        # Before the rows: by the time that drops a row, the token that it refused must have expired.
+        verifier.newest_t = max(verifier.newest_t, record.t)
+        if self._building is None or record.epoch != self._building_epoch:
+            self._building, self._building_epoch = DenyList(), record.epoch
+        self._building.apply(record.rows, record.t)
+        if verifier.denylist is self._building:
+            if record.rows:
+                verifier.rows_changed()
+        elif record.closes_live_set:
+            verifier.denylist = self._building
+            verifier.terms_changed()
+        else:
+            return
+        self._table_position = Position(record.epoch, record.n, record_hash, record.t)
+
+    def _count(self, topic: Topic, verdict: Verdict) -> None:
+        highest = self._highest.get(topic, -1)
+        if verdict.outcome is Outcome.REPLAY and verdict.offset <= highest:
+            return
+        self._highest[topic] = max(highest, verdict.offset)
+        self.counters[f"{topic}.{verdict.outcome}"] += 1
+
+    def _evaluate(self, now: Instant) -> None:
+        self._readiness.update(now)
+        self._announce(self.freshness.evaluate(self._readiness.flaws(now), now))
+
+    def _announce(self, transition: Transition | None) -> None:
+        if transition is not None:
+            for watcher in self._watchers:
+                watcher(transition)

@@ -1,0 +1,122 @@
+"""What the guard still lacks, in plain words: the rule by which it becomes ready, and by which it stops being so.
+
+To become ready everything must be there: keys and delegations at least the newest checkpoint's, the log contiguous to its n.
+Once ready, a checkpoint may be a moment ahead of its record (two topics, two connections). Only when an end offset that was
+asked after the checkpoint arrived has been reached without the record, and two seconds have passed, is the record lost.
+"""
+
+from revocast.schemas.chain import GAP_SECONDS, Chain, Flaw
+from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.trust import Trust
+from revocast.sdk.clock import Instant
+from revocast.sdk.freshness import Freshness, State, Topic
+
+__all__ = ["Readiness"]
+
+
+class Readiness:
+    """Reads the trust, the chain and the freshness of one core; writes none of them."""
+
+    def __init__(self, trust: Trust, chain: Chain, freshness: Freshness) -> None:
+        self._trust = trust
+        self._chain = chain
+        self._freshness = freshness
+        self._awaited: tuple[Checkpoint, float] | None = None
+        self._rereading_since: float | None = None
+        self._keys_not_understood = False
+
+    def key_event_not_understood(self) -> None:
+        """A signed event on the keys topic is of a kind that this version does not know."""
+        self._keys_not_understood = True
+
+    def reread(self, now: Instant) -> None:
+        """The log is about to be read again; until its end is reached, another time would bring nothing."""
+        self._rereading_since = now.monotonic
+
+    def update(self, now: Instant) -> None:
+        """Take in what changed in the chain, the trust and the freshness."""
+        if self._awaited and self._reached(self._awaited[0]):
+            self._awaited = None
+        newest = self._chain.checkpoint
+        if self._awaited is None and newest and not self._reached(newest):
+            self._awaited = (newest, now.monotonic)
+        since = self._rereading_since
+        if since is not None and self._freshness.end_asked(Topic.LOG) >= since:
+            self._rereading_since = None
+
+    def flaws(self, now: Instant) -> list[str]:
+        """Each a sentence; empty: nothing is missing. Call `update` first."""
+        found = [*self._not_read(), *self._chain_flaws()]
+        if self._keys_not_understood:
+            found.append("the keys topic holds a signed event that this version does not understand: upgrade")
+        if self._freshness.state is State.READY:
+            lost = self.lost(now)
+            return [*found, lost] if lost else found
+        behind = self._behind()
+        return [*found, behind] if behind else found
+
+    def lost(self, now: Instant) -> str:
+        """What the newest checkpoint names and the topics do not hold; empty: nothing."""
+        if self._awaited is None:
+            return ""
+        checkpoint, since = self._awaited
+        topic = Topic.LOG if self._has_keys_of(checkpoint) else Topic.KEYS
+        if now.monotonic - since < GAP_SECONDS or self._freshness.end_asked(topic) < since:
+            return ""
+        if topic is Topic.KEYS:
+            return "the keys topic ends before the key versions that the issuer has signed for"
+        return (
+            f"the log ends before record {checkpoint.epoch}/{checkpoint.n}, which the issuer has signed for"
+        )
+
+    def wants_reread(self, now: Instant) -> bool:
+        """Whether records of the log are missing, so that reading it again may find them."""
+        return self._rereading_since is None and (Flaw.GAP in self._chain.flaws or bool(self.lost(now)))
+
+    def _not_read(self) -> list[str]:
+        found = [
+            f"the {topic} topic has not been read to its end"
+            for topic in Topic
+            if not self._freshness.has_seen_end(topic)
+        ]
+        if self._trust.delegations is None:
+            found.append("no delegation list that the pinned root signed has been read")
+        elif self._trust.key_set is None:
+            found.append("no key set has been read")
+        if self._chain.checkpoint is None:
+            found.append("no checkpoint of the issuer has been read")
+        return found
+
+    def _chain_flaws(self) -> list[str]:
+        position, missing = self._chain.position, self._chain.missing
+        words = {
+            Flaw.START: "no record of the log has been applied",
+            Flaw.EPOCH: "the issuer is re-issuing the live set of a new epoch, and it is not whole yet",
+            Flaw.GAP: f"record {missing} of the log is missing"
+            if missing
+            else "records of the log are missing",
+            Flaw.FORK: f"the log holds another history than the one read up to record {position.n if position else 0}",
+            Flaw.UPGRADE: "the log holds a signed event that this version does not understand: upgrade",
+        }
+        return [words[flaw] for flaw in self._chain.flaws]
+
+    def _behind(self) -> str:
+        newest, position = self._chain.checkpoint, self._chain.position
+        if newest is None or self._reached(newest):
+            return ""
+        if not self._has_keys_of(newest):
+            return "key versions that the newest checkpoint names have not been read"
+        at = f"{position.epoch}/{position.n}" if position else "the start"
+        return f"the log has been read to {at} of {newest.epoch}/{newest.n}"
+
+    def _has_keys_of(self, checkpoint: Checkpoint) -> bool:
+        delegations, key_set = self._trust.versions
+        return delegations >= checkpoint.delegations and key_set >= checkpoint.key_set
+
+    def _reached(self, checkpoint: Checkpoint) -> bool:
+        position = self._chain.position
+        return (
+            self._has_keys_of(checkpoint)
+            and position is not None
+            and (position.epoch, position.n) >= (checkpoint.epoch, checkpoint.n)
+        )

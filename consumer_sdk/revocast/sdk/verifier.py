@@ -1,0 +1,143 @@
+"""From a token to its claims, or to the reason why not: strict JWS, the profile, the deny-list, and a memory of the good.
+
+The memory holds verified tokens under their full text, with the generation at which the deny-list was asked about them:
+
+* whoever applies a revocation writes its rows, *then* raises the generation; `verify` reads the generation, *then* looks up;
+* same generation: a hit. Another one: looked up again, no signature;
+* another era (keys, delegations or the log's epoch changed): from the start;
+* a hit still checks time. Refusals are not remembered.
+
+One thread changes `keyring`, `denylist` and the counters; any number of threads verify.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from revocast.schemas.errors import JoseError
+from revocast.schemas.jose import Compact, parse_compact, parse_json, same_algorithm
+from revocast.schemas.selector import kind_name
+from revocast.sdk.claims import Claims
+from revocast.sdk.denylist import DenyList
+from revocast.sdk.errors import (
+    AlgorithmNotAllowed,
+    SignatureInvalid,
+    TokenMalformed,
+    TokenRevoked,
+    UnknownKey,
+)
+from revocast.sdk.keyring import Keyring, TokenKey
+from revocast.sdk.profile import MAX_TOKEN_BYTES, Profile, check_claims, check_header, check_time
+from revocast.sdk.selectors import TokenNames
+
+__all__ = ["Verifier"]
+
+_MAX_DEPTH: Final = 8
+
+
+@dataclass(slots=True)
+class _Known:
+    claims: Claims
+    names: TokenNames
+    leeway: int
+    era: int
+    generation: int
+
+
+class Verifier:
+    """Judges tokens against what the guard holds. `cache_size` bounds the tokens remembered (0: none)."""
+
+    def __init__(self, profile: Profile, cache_size: int) -> None:
+        self.profile = profile
+        self.keyring = Keyring()
+        self.denylist = DenyList()
+        self.newest_t = 0
+        """The newest time that the issuer signed, seconds since 1970."""
+        self._era = 0
+        self._generation = 0
+        # Two halves, each at most half of the bound: the young one becomes the old one, which is forgotten whole.
+        # No order to keep, no lock, and a token in use moves back to the young half.
+        self._half = cache_size // 2
+        self._young: dict[str, _Known] = {}
+        self._old: dict[str, _Known] = {}
+
+    def rows_changed(self) -> None:
+        """Rows were written: every remembered token is looked up again."""
+        self._generation += 1
+
+    def terms_changed(self) -> None:
+        """Keys, terms or the whole table changed: every remembered token is verified again."""
+        self._era += 1
+
+    def verify(self, token: str, wall: float) -> Claims:
+        """The claims of an acceptable token. Raises a `TokenError`. `wall` is the own clock, seconds since 1970."""
+        era, generation = self._era, self._generation  # before anything is looked up
+        known = self._young.get(token) or self._old.get(token)
+        if known is None or known.era != era:
+            known = self._examine(token, era, generation)
+            self._check_rows(known.names)
+        elif known.generation != generation:
+            self._check_rows(known.names)
+            known.generation = generation
+        # After the look-up: when a row expired in between, this sees a newer `t`, by which the token has expired too.
+        check_time(known.claims, max(wall, self.newest_t), known.leeway)
+        self._remember(token, known)
+        return known.claims
+
+    def authenticate(self, token: str) -> Claims:
+        """The claims of a token that a trusted key signed and that fits the profile, be it revoked or expired."""
+        return self._examine(token, self._era, self._generation).claims
+
+    def _examine(self, token: str, era: int, generation: int) -> _Known:
+        keyring = self.keyring
+        try:
+            compact = parse_compact(token, MAX_TOKEN_BYTES)
+        except JoseError as error:
+            raise TokenMalformed(f"The token is malformed ({error}).") from None
+        kid = check_header(compact.header, self.profile)
+        key = _signer(compact, keyring, kid)
+        try:
+            members = parse_json(compact.payload, max_depth=_MAX_DEPTH)
+        except JoseError as error:
+            raise TokenMalformed(f"The token's claims are malformed ({error}).") from None
+        claims = Claims(check_claims(members, key, keyring, self.profile))
+        names = TokenNames(
+            claims,
+            issuer=key.issuer.issuer,
+            kid=kid,
+            signing_input=compact.signing_input,
+            salt=keyring.salt,
+            declared=keyring.declared,
+        )
+        return _Known(claims, names, keyring.leeway, era, generation)
+
+    def _check_rows(self, names: TokenNames) -> None:
+        refusal = self.denylist.refusal(names)
+        if refusal is not None:
+            kind = kind_name(refusal.kind, self.keyring.declared)
+            raise TokenRevoked(kind, refusal.slot.name.lower())
+
+    def _remember(self, token: str, known: _Known) -> None:
+        if token in self._young or not self._half:
+            return
+        if len(self._young) >= self._half:
+            self._old, self._young = self._young, {}
+        self._young[token] = known
+
+
+def _signer(compact: Compact, keyring: Keyring, kid: str) -> TokenKey:
+    """The key of that name whose signature it is: the algorithm is the key's, the header's must agree."""
+    if keyring.distrusts_all:
+        raise TokenRevoked("issuer", "block")
+    named = keyring.named(kid)
+    if named and all(key.withdrawn for key in named):
+        raise TokenRevoked("key", "block")
+    usable = [key for key in named if key.verifies]
+    if not usable:
+        raise UnknownKey("The token names a key that is not in the key set, or that no longer signs.")
+    fitting = [key for key in usable if same_algorithm(compact.header.get("alg"), key.public.alg)]
+    if not fitting:
+        raise AlgorithmNotAllowed("The token's algorithm is not the one that belongs to its key.")
+    for key in fitting:
+        if key.public.verify(compact.signing_input, compact.signature):
+            return key
+    raise SignatureInvalid("The signature does not verify.")

@@ -1,0 +1,51 @@
+"""Fixtures for everyone: one real Kafka for the whole run, and topics of its own for each test."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from revocast.dev.broker import Broker, running_broker
+from revocast.schemas.topics import Topics
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of the run's Kafka. Shared: a test that kills or stops one asks for `broker`."""
+    with running_broker() as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    """A Kafka of the test's own, to kill, stop, pause and start."""
+    with running_broker(own=True) as broker:
+        yield broker
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic prefix that no other test uses."""
+    return f"test-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+async def topics(kafka: str, prefix: str) -> AsyncIterator[Topics]:
+    """The topics under `prefix`, created; whatever is under it afterwards is deleted."""
+    topics = Topics(prefix)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        answer = await admin.create_topics(
+            [
+                NewTopic(spec.name, spec.partitions, replication_factor=1, topic_configs=dict(spec.config))
+                for spec in topics.specs(replicas=1)
+            ]
+        )
+        assert not any(code for _, code, *_ in answer.topic_errors), answer
+        yield topics
+        left = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        await admin.delete_topics(left)
+    finally:
+        await admin.close()

@@ -1,0 +1,142 @@
+"""Assembly of one worker: what it consists of, and what is told to whom."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from fastapi import FastAPI
+
+from revocast.schemas.topics import FRAME_PARTITIONS
+from revocast.schemas.trust import Trust
+from revocast.streams.chain_agent import ChainAgent
+from revocast.streams.control import ControlReader
+from revocast.streams.failure import Failure
+from revocast.streams.http import build_api
+from revocast.streams.internal_topics import BUCKETS, InternalTopics
+from revocast.streams.peers import Peers
+from revocast.streams.reports import Reporter
+from revocast.streams.settings import StreamsSettings
+from revocast.streams.shard import is_newer
+from revocast.streams.shard_agent import ShardAgent
+from revocast.streams.table import BucketTable
+from revocast.streams.view import View
+from revocast.streams.watch import Watch
+
+__all__ = ["Streams", "build"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The parts of a worker that have to be run."""
+
+    app: faust.App
+    control_consumer: AIOKafkaConsumer
+    control: ControlReader
+    chain: ChainAgent
+    shards: ShardAgent
+    peers: Peers
+    api: FastAPI
+    failure: Failure
+
+
+def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> Streams:
+    """Build and wire a worker. It opens nothing; call it where the event loop runs."""
+    options = settings.client_options()
+    topics, internal = settings.topics, InternalTopics(settings.app_id)
+    failure = Failure()
+
+    app = _faust_app(settings)
+    raw = _topics(app)
+    control_consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, auto_offset_reset="earliest")
+    control = ControlReader(control_consumer, topics, Trust(settings.issuer, settings.root), clock)
+    reporter = Reporter(raw(topics.dead_letters), raw(topics.audit), f"{settings.issuer}#streams", clock)
+    chain = ChainAgent(control, reporter, topics.revocations, raw(internal.frames), options)
+    table = BucketTable(
+        app,
+        name=BUCKETS,
+        partitions=FRAME_PARTITIONS,
+        is_newer=is_newer,
+        options={
+            "block_cache_size": 8 << 20,
+            "write_buffer_size": 4 << 20,
+        },  # Faust's 2 GiB is per partition.
+    )
+    app.tables.add(table)
+    shards = ShardAgent(table, raw(internal.rewinds))
+    watch = Watch(control, reporter)
+
+    for topic, name, work in (
+        (topics.revocations, "chain", chain.records),
+        (internal.rewinds, "rewinds", chain.rewinds),
+        (internal.frames, "frames", shards.frames),
+        (topics.keys, "keys", watch.records),
+        (topics.checkpoints, "checkpoints", watch.records),
+    ):
+        app.agent(raw(topic), name=name, on_error=failure.of_agent)(_own(work))
+    _on_rebalance(app, table, chain, shards)
+
+    peers = Peers(app, internal.changelog, settings.url)
+    view = View(control, shards, lambda: bool(app.rebalancing))
+    api = build_api(view, control, chain, peers, settings.url, clock)
+    return Streams(app, control_consumer, control, chain, shards, peers, api, failure)
+
+
+def _faust_app(settings: StreamsSettings) -> faust.App:
+    settings.streams_datadir.mkdir(parents=True, exist_ok=True)
+    return faust.App(
+        settings.app_id,
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        store="rocksdb://",
+        datadir=settings.streams_datadir,
+        canonical_url=settings.url,
+        web_enabled=False,
+        # exactly_once lost changelog records after a SIGKILL; every step here is safe to repeat.
+        processing_guarantee="at_least_once",
+        # Another worker takes over 3 to 6 seconds after one died.
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        table_standby_replicas=0,
+        # All topics exist before Faust starts, with the settings that they need.
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+    )
+
+
+def _topics(app: faust.App) -> Callable[[str], faust.TopicT]:
+    def raw(name: str) -> faust.TopicT:
+        return app.topic(
+            name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            allow_empty=True,  # A tombstone is a record to be judged, too.
+        )
+
+    return raw
+
+
+def _own(work: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    async def agent(stream: Any) -> None:
+        # Faust sets attributes on the function it is given, which a bound method refuses.
+        await work(stream)
+
+    return agent
+
+
+def _on_rebalance(app: faust.App, table: BucketTable, chain: ChainAgent, shards: ShardAgent) -> None:
+    @app.on_partitions_revoked.connect
+    async def _revoked(*_: Any, **__: Any) -> None:
+        chain.forget()
+        shards.forget()
+
+    @table.on_recover
+    async def _recovered() -> None:
+        changelog = table.changelog_topic_name
+        shards.recovered({tp.partition for tp in app.assignor.assigned_actives() if tp.topic == changelog})

@@ -1,0 +1,172 @@
+"""The chain agent: one worker, the one that holds `revocast.revocations`, turns records into frames.
+
+* Frames are delivered before their record is acknowledged.
+* While one batch is on its way the next gathers, so a burst becomes few messages and a single record waits for nothing.
+* A partition that misses frames asks for them (`rewind`): the log is read again from the partition's own mark and verified
+  again. Nothing else is sent meanwhile, so that the partition finds no new gap behind the old one.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from time import monotonic
+from typing import Any
+
+import faust
+
+from revocast.schemas.topics import FRAME_PARTITIONS
+from revocast.schemas.verdict import Verdict
+from revocast.streams.control import ControlReader
+from revocast.streams.errors import MalformedFrame
+from revocast.streams.follower import Follower, Judged
+from revocast.streams.frames import Frame, Mark, decode_request, encode
+from revocast.streams.log_reader import newest_marks, read_range
+from revocast.streams.reports import Reporter
+from revocast.streams.sending import send
+
+__all__ = ["ChainAgent"]
+
+log = logging.getLogger(__name__)
+_BATCH = 500
+_ROWS_A_MESSAGE = 20_000
+_GAP_TIMER_SECONDS = 1.0
+
+
+class ChainAgent:
+    """`options` opens aiokafka clients; `log_topic` is `revocast.revocations`."""
+
+    def __init__(
+        self,
+        control: ControlReader,
+        reporter: Reporter,
+        log_topic: str,
+        frames_topic: faust.TopicT,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.follower: Follower | None = None
+        self._control = control
+        self._reporter = reporter
+        self.log_topic = log_topic
+        self._frames_topic = frames_topic
+        self._options = dict(options)
+        self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(4 * _BATCH)
+        self._lock = asyncio.Lock()
+
+    async def records(self, stream: faust.Stream[bytes]) -> None:
+        """Faust agent on the log. What is queued here is acknowledged by `run`."""
+        async for event in stream.noack().events():
+            await self._inbox.put(event)
+
+    async def rewinds(self, stream: faust.Stream[bytes]) -> None:
+        """Faust agent on the requests of partitions that miss frames."""
+        async for event in stream.events():
+            try:
+                partition, mark = decode_request(event.value)
+            except MalformedFrame as error:
+                log.error("a message on the rewinds topic is not ours: %s", error)
+                continue
+            async with self._lock:
+                await self._rewind(partition, mark)
+
+    def forget(self) -> None:
+        """The log has moved to another worker, or may have: the place is found again from the frames."""
+        self.follower = None
+
+    async def run(self) -> None:
+        """Process batches until cancelled."""
+        while True:
+            try:
+                batch = [await asyncio.wait_for(self._inbox.get(), _GAP_TIMER_SECONDS)]
+            except TimeoutError:
+                if self.follower:
+                    self.follower.chain.handle_timer(monotonic())
+                continue
+            while not self._inbox.empty() and len(batch) < _BATCH:
+                batch.append(self._inbox.get_nowait())
+            async with self._lock:
+                await self._process(batch)
+            for event in batch:
+                event.ack()
+
+    async def _process(self, events: list[faust.EventT[bytes]]) -> None:
+        follower = self.follower = self.follower or await self._start()
+        frames: list[list[Frame]] = []
+        verdicts: list[Verdict] = []
+        for event in events:
+            offset = event.message.offset
+            if offset > follower.next_offset:
+                # Those were acknowledged by an earlier run, so it has reported what was to be reported.
+                async for judged in self._read(follower, offset):
+                    await self._emit(judged.frames)
+            judged = await self._judge(follower, event.value, offset)
+            frames += judged.frames
+            verdicts += judged.verdicts
+        await self._emit(frames)
+        values = {event.message.offset: event.value for event in events}
+        for verdict in verdicts:
+            value = values.get(verdict.offset)
+            await self._reporter.rejected(self.log_topic, verdict.offset, verdict.reason, value)
+
+    async def _start(self) -> Follower:
+        await self._control.keys_read()
+        marks = await newest_marks(self._options, self._frames_topic.get_topic_name(), FRAME_PARTITIONS)
+        known = [mark for mark in marks if mark]
+        mark = min(known, key=lambda mark: (mark.epoch, mark.n)) if len(known) == len(marks) else None
+        log.info("following the log after %s", f"record {mark.epoch}/{mark.n}" if mark else "its beginning")
+        return Follower(self._control.trust, mark)
+
+    async def _judge(self, follower: Follower, value: bytes | None, offset: int) -> Judged:
+        judged = follower.receive(value, monotonic(), offset)
+        if waiting := follower.chain.held_for_keys:
+            await self._control.keys_read()
+            settled = follower.settle(monotonic(), waiting)
+            judged = Judged(judged.frames + settled.frames, judged.verdicts + settled.verdicts)
+        return judged
+
+    async def _read(self, follower: Follower, end: int) -> AsyncIterator[Judged]:
+        frames: list[list[Frame]] = []
+        async for record in read_range(self._options, self.log_topic, follower.next_offset, end):
+            judged = await self._judge(follower, record.value, record.offset)
+            frames += judged.frames
+            if len(frames) >= _BATCH:
+                yield Judged(frames)
+                frames = []
+        yield Judged(frames)
+        follower.next_offset = max(follower.next_offset, end)
+
+    async def _rewind(self, partition: int, mark: Mark | None) -> None:
+        if self.follower is None:
+            return  # Not started: it will start from the slowest partition.
+        log.warning("partition %d misses frames after %s, reading the log again", partition, mark)
+        reader = Follower(self._control.trust, mark)
+        async for judged in self._read(reader, self.follower.next_offset):
+            await self._emit(judged.frames, only=partition)
+
+    async def _emit(self, frames: Iterable[list[Frame]], only: int | None = None) -> None:
+        partitions = range(FRAME_PARTITIONS) if only is None else (only,)
+        for batch in _batches(frames):
+            await asyncio.gather(
+                *(
+                    send(
+                        self._frames_topic,
+                        key=b"%d" % partition,
+                        value=encode(of_record[partition] for of_record in batch),
+                        partition=partition,
+                    )
+                    for partition in partitions
+                )
+            )
+
+
+def _batches(frames: Iterable[list[Frame]]) -> Iterable[list[list[Frame]]]:
+    """Runs of records that fit one message in every partition."""
+    batch: list[list[Frame]] = []
+    rows = 0
+    for of_record in frames:
+        batch.append(of_record)
+        rows += sum(len(frame.rows) for frame in of_record)
+        if len(batch) >= _BATCH or rows >= _ROWS_A_MESSAGE:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,39 @@
+"""The command line of streams: `revocast serve streams`."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from revocast.schemas.errors import SettingsError
+from revocast.streams.errors import StreamsError
+from revocast.streams.settings import StreamsSettings
+
+__all__ = ["app", "serve"]
+
+app = typer.Typer()
+serve = typer.Typer()
+
+
+@serve.command()
+def streams(
+    listen: Annotated[
+        str | None, typer.Option(help="host:port of the HTTP API (REVOCAST_STREAMS_LISTEN)")
+    ] = None,
+    datadir: Annotated[
+        Path | None, typer.Option(help="this worker's own folder (REVOCAST_STREAMS_DATADIR)")
+    ] = None,
+) -> None:
+    """Run one streams worker; start more with other folders and ports to share the work."""
+    # Faust and FastAPI take a second to import, which no other command should wait for.
+    from revocast.streams.worker import run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
+        raise typer.Exit(asyncio.run(run(settings)))
+    except (SettingsError, StreamsError) as error:
+        typer.echo(f"revocast serve streams: {error}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,160 @@
+"""What every worker reads whole and for itself: `revocast.keys` and `revocast.checkpoints`.
+
+* A consumer group would give their one partition to one worker; but each worker needs the keys to judge, and the newest
+  checkpoint to know whether it is current. So this reader is in no group and starts at the beginning.
+* Keys are read to an end offset asked after a checkpoint arrived whose key is unknown, before it is judged for good.
+* It remembers which offsets were rejected, for the one worker that reports them (`rejection`).
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from revocast.schemas.chain import Chain
+from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.topics import Topics
+from revocast.schemas.trust import Trust
+from revocast.schemas.verdict import Outcome, Verdict
+
+__all__ = ["ControlReader"]
+
+log = logging.getLogger(__name__)
+_POLL_MS = 200
+_ASK_END_SECONDS = 1.0
+_RETRY_SECONDS = 0.5
+_REMEMBERED = 10_000
+
+Clock = Callable[[], float]
+T = TypeVar("T")
+
+
+class ControlReader:
+    """Keeps `trust` and the newest checkpoint current. `clock` is the wall clock in seconds."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Topics, trust: Trust, clock: Clock) -> None:
+        self.trust = trust
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How many records by (topic, outcome)."""
+        self._chain = Chain(trust)
+        self._consumer = consumer
+        self._keys = TopicPartition(topics.keys, 0)
+        self._checkpoints = TopicPartition(topics.checkpoints, 0)
+        self._clock = clock
+        self._asked_at = float("-inf")
+        self._current_at: float | None = None
+        self._held: set[int] = set()
+        self._reasons: dict[TopicPartition, dict[int, str]] = {self._keys: {}, self._checkpoints: {}}
+        self._next = {self._keys: 0, self._checkpoints: 0}
+        self._progress = asyncio.Condition()
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest believed."""
+        return self._chain.checkpoint
+
+    @property
+    def link_age(self) -> float | None:
+        """Seconds since both topics were read to an end offset that the broker answered; None: not yet."""
+        return None if self._current_at is None else monotonic() - self._current_at
+
+    async def run(self) -> None:
+        """Read until cancelled. A broker that is away is waited for; `link_age` then grows."""
+        self._consumer.assign([self._keys, self._checkpoints])
+        await self._retried(lambda: self._consumer.seek_to_beginning(self._keys, self._checkpoints))
+        await self._retried(self._read_keys)
+        while True:
+            await self._retried(self._turn)
+
+    async def keys_read(self) -> None:
+        """Return when this reader has judged `revocast.keys` up to an end offset asked now."""
+        end = await self._retried(self._end_of_keys)
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._judged(self._keys) >= end)
+
+    async def rejection(self, topic: str, offset: int) -> str | None:
+        """Why the record was rejected, once it is judged; None: it was not."""
+        partition = TopicPartition(topic, 0)
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._judged(partition) > offset)
+        return self._reasons[partition].get(offset)
+
+    async def _turn(self) -> None:
+        await self._poll(self._keys, self._checkpoints)
+        now = monotonic()
+        if now - self._asked_at < _ASK_END_SECONDS:
+            return
+        ends = await self._consumer.end_offsets([self._keys, self._checkpoints])
+        self._asked_at = now
+        if all([await self._consumer.position(partition) >= end for partition, end in ends.items()]):
+            self._current_at = now
+
+    async def _read_keys(self) -> None:
+        end = await self._end_of_keys()
+        while await self._consumer.position(self._keys) < end:
+            await self._poll(self._keys)
+        await self._note(self.trust.settle(), self._keys)
+
+    async def _end_of_keys(self) -> int:
+        ends = await self._consumer.end_offsets([self._keys])
+        end: int = ends[self._keys]
+        return end
+
+    async def _poll(self, *partitions: TopicPartition) -> None:
+        batches = await self._consumer.getmany(*partitions, timeout_ms=_POLL_MS)
+        # Keys first: what a checkpoint of the same fetch was signed with is then known.
+        for partition in partitions:
+            for record in batches.get(partition, ()):
+                await self._judge(record, partition)
+        if self.trust.waiting and self._keys in partitions and len(partitions) > 1:
+            await self._read_keys()
+
+    async def _judge(self, record: ConsumerRecord, partition: TopicPartition) -> None:
+        if partition == self._keys:
+            verdicts = self.trust.receive(record.value, record.offset)
+        else:
+            verdicts = [await self._judge_checkpoint(record)]
+        self._next[partition] = record.offset + 1
+        await self._note(verdicts, partition)
+
+    async def _judge_checkpoint(self, record: ConsumerRecord) -> Verdict:
+        verdict = self._chain.receive_checkpoint(record.value, self._clock(), record.offset)
+        generation = self.trust.generation
+        if verdict.outcome is Outcome.REJECTED:
+            await self._read_keys()
+            if self.trust.generation != generation:
+                return self._chain.receive_checkpoint(record.value, self._clock(), record.offset)
+        return verdict
+
+    async def _note(self, verdicts: Iterable[Verdict], partition: TopicPartition) -> None:
+        reasons = self._reasons[partition]
+        async with self._progress:
+            for verdict in verdicts:
+                self.outcomes[partition.topic, verdict.outcome] += 1
+                if verdict.outcome is Outcome.HELD:
+                    self._held.add(verdict.offset)
+                    continue
+                self._held.discard(verdict.offset)
+                if verdict.outcome is Outcome.REJECTED:
+                    log.warning("%s offset %d rejected: %s", partition.topic, verdict.offset, verdict.reason)
+                    reasons[verdict.offset] = verdict.reason
+                    if len(reasons) > _REMEMBERED:
+                        del reasons[next(iter(reasons))]
+            self._progress.notify_all()
+
+    def _judged(self, partition: TopicPartition) -> int:
+        held = self._held if partition == self._keys else ()
+        return min((self._next[partition], *held))
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except KafkaError as error:
+                log.warning("control topics cannot be read, trying again: %r", error)
+                await asyncio.sleep(_RETRY_SECONDS)

@@ -1,0 +1,25 @@
+"""The first error that no part of a worker can handle. It ends the worker, so that nothing goes on half."""
+
+import asyncio
+from typing import Any
+
+__all__ = ["Failure"]
+
+
+class Failure:
+    """Set once, waited for by the one who stops the worker."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._happened = asyncio.Event()
+
+    async def of_agent(self, agent: Any, error: BaseException) -> None:
+        """Faust's `on_error` of every agent."""
+        self.error = self.error or error
+        self._happened.set()
+
+    async def wait(self) -> None:
+        """Raise the error once there is one."""
+        await self._happened.wait()
+        assert self.error is not None
+        raise self.error

@@ -1,0 +1,80 @@
+"""The topics that only the workers of one app use, created before Faust starts.
+
+Frames are kept for a week whole and then compacted to the last one of each partition: a partition that was away for
+longer asks for what it misses. Changelogs are compacted after a day at the earliest.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from revocast.schemas.topics import FRAME_PARTITIONS, Topics
+from revocast.streams.errors import TopicMissing
+
+__all__ = ["BUCKETS", "InternalTopics", "ensure"]
+
+log = logging.getLogger(__name__)
+BUCKETS = "buckets"
+_DAY_MS = 86_400_000
+_WAIT_SECONDS = 30.0
+_PAUSE_SECONDS = 0.5
+
+
+class InternalTopics:
+    """Their names; Faust makes the changelog's from the app id and the table's name."""
+
+    def __init__(self, app_id: str) -> None:
+        self.frames = f"{app_id}-frames"
+        self.rewinds = f"{app_id}-rewinds"
+        self.changelog = f"{app_id}-{BUCKETS}-changelog"
+
+    def new(self, replicas: int) -> list[NewTopic]:
+        """What to create."""
+        durable = {
+            "min.insync.replicas": "2" if replicas >= 3 else "1",
+            "unclean.leader.election.enable": "false",
+        }
+        compacted = {"cleanup.policy": "compact", **durable}
+        frames = {**compacted, "min.compaction.lag.ms": str(7 * _DAY_MS)}
+        changelog = {**compacted, "min.compaction.lag.ms": str(_DAY_MS)}
+        return [
+            NewTopic(self.frames, FRAME_PARTITIONS, replicas, topic_configs=frames),
+            NewTopic(self.changelog, FRAME_PARTITIONS, replicas, topic_configs=changelog),
+            NewTopic(self.rewinds, 1, replicas, topic_configs={"retention.ms": str(_DAY_MS), **durable}),
+        ]
+
+
+async def ensure(options: Mapping[str, Any], topics: Topics, internal: InternalTopics) -> None:
+    """Wait for the control topics, then create the internal ones as replicated as those. Raises `TopicMissing`."""
+    admin = AIOKafkaAdminClient(**options)
+    await admin.start()
+    try:
+        replicas = await _replicas(admin, topics)
+        answer = await admin.create_topics(internal.new(replicas))
+        for name, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise TopicMissing(f"{name} cannot be created: {error.__name__}")
+    finally:
+        await admin.close()
+
+
+async def _replicas(admin: AIOKafkaAdminClient, topics: Topics) -> int:
+    wanted = [topics.revocations, topics.keys, topics.checkpoints, topics.audit, topics.dead_letters]
+    deadline = monotonic() + _WAIT_SECONDS
+    while True:
+        described = {
+            topic["topic"]: topic for topic in await admin.describe_topics(wanted) if not topic["error_code"]
+        }
+        missing = [name for name in wanted if name not in described]
+        if not missing:
+            return len(described[topics.revocations]["partitions"][0]["replicas"])
+        if monotonic() > deadline:
+            raise TopicMissing(f"{', '.join(missing)}: not there; run `revocast topics ensure`")
+        log.info("waiting for %s", ", ".join(missing))
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,60 @@
+"""What is told about a record that nobody believes: its bytes to the dead letters, an event to audit.
+
+Both can be written twice after a restart. Their keys name the record, so a reader sees one.
+"""
+
+import logging
+from collections.abc import Callable
+
+import faust
+
+from revocast.schemas.audit import AuditEvent, AuditType
+from revocast.streams.sending import send
+
+__all__ = ["MAX_DEAD_LETTER", "Reporter"]
+
+log = logging.getLogger(__name__)
+MAX_DEAD_LETTER = 64 * 1024
+
+
+class Reporter:
+    """`source` names the writer in audit; `clock` is the wall clock in seconds."""
+
+    def __init__(
+        self, dead_letters: faust.TopicT, audit: faust.TopicT, source: str, clock: Callable[[], float]
+    ) -> None:
+        self._dead_letters = dead_letters
+        self._audit = audit
+        self._source = source
+        self._clock = clock
+
+    async def rejected(self, topic: str, offset: int, reason: str, value: bytes | None) -> None:
+        """Tell about one record of partition 0 of a control topic; returns when Kafka has both."""
+        place = f"{topic}/0/{offset}"
+        log.warning("record %s is not believed: %s", place, reason)
+        await send(
+            self._dead_letters,
+            key=place.encode(),
+            value=(value or b"")[:MAX_DEAD_LETTER],
+            headers={
+                "topic": topic.encode(),
+                "partition": b"0",
+                "offset": str(offset).encode(),
+                "reason": reason.encode(),
+            },
+        )
+        event = AuditEvent.at(
+            self._clock(),
+            AuditType.RECORD_REJECTED,
+            source=self._source,
+            subject=place,
+            data={
+                "topic": topic,
+                "partition": 0,
+                "offset": offset,
+                "reason": reason,
+                "bytes": len(value or b""),
+            },
+            id=f"rejected/{place}",
+        )
+        await send(self._audit, key=event.key, value=event.to_json())

@@ -1,0 +1,48 @@
+"""Settings of one streams worker, from the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_data_path
+from pydantic import Field
+
+from revocast.schemas.settings import KafkaSettings
+
+__all__ = ["StreamsSettings"]
+
+
+class StreamsSettings(KafkaSettings):
+    """Field `streams_listen` is `REVOCAST_STREAMS_LISTEN`, and so on. Workers with one app id share the work.
+
+    `streams_url` is where the other workers reach this one; each worker needs a `streams_datadir` of its own.
+    """
+
+    issuer: str = Field(min_length=1, description="issuer URL of the deployment")
+    root: str = Field(min_length=43, max_length=43, description="RFC 7638 thumbprint of the root")
+    streams_listen: Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")] = "127.0.0.1:8082"
+    streams_url: str = ""
+    streams_datadir: Path = Field(default_factory=lambda: user_data_path("revocast") / "streams")
+    streams_app_id: str = ""
+    streams_stop_seconds: float = Field(
+        default=10, gt=0, description="after this a stopping worker is ended hard"
+    )
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.streams_listen.rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.streams_listen.rsplit(":", 1)[1])
+
+    @property
+    def url(self) -> str:
+        """Where other workers reach this one."""
+        return (self.streams_url or f"http://{self.streams_listen}").rstrip("/")
+
+    @property
+    def app_id(self) -> str:
+        """Names the consumer group and begins the name of every internal topic."""
+        return self.streams_app_id or f"{self.prefix}-streams"

@@ -1,0 +1,165 @@
+"""One partition of the table, as a state machine without I/O.
+
+* It follows the reader rule: the next n is applied; at or below its mark is a duplicate; higher is a gap, which asks the
+  chain agent for the missing frames and changes nothing.
+* It is stored as `epoch, bucket → last n, packed sorted rows`, and the mark under a key of its own. A duplicate is looked
+  at bucket by bucket, and a bucket skips what it has: so a store whose mark ran ahead of a bucket heals.
+* A later epoch is built beside the one in force, under its own keys, and takes over whole when its live set is closed.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from revocast.schemas.row import ROW_SIZE, Row
+from revocast.schemas.table import merge_packed
+from revocast.streams.errors import MalformedFrame
+from revocast.streams.frames import Frame, Mark, bucket_of
+
+__all__ = [
+    "MARKS_KEY",
+    "Effect",
+    "Shard",
+    "Step",
+    "bucket_key",
+    "epoch_prefix",
+    "is_newer",
+    "live_rows",
+    "split_bucket",
+]
+
+MARKS_KEY = b"marks"
+_KEY = struct.Struct(">IH")
+_N = struct.Struct(">Q")
+
+Read = Callable[[bytes], bytes | None]
+"""How the shard sees what is stored under a key."""
+
+
+class Step(StrEnum):
+    """What a shard made of one frame."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    GAP = "gap"
+
+
+@dataclass
+class Effect:
+    """What is to be stored after some frames, and what became of each frame. Write `writes` in their order."""
+
+    steps: list[Step] = field(default_factory=list)
+    writes: dict[bytes, bytes] = field(default_factory=dict)
+    retired_epoch: int | None = None
+    """An epoch whose keys no longer count and are to be deleted."""
+
+    @property
+    def gap(self) -> bool:
+        """Whether frames are missing."""
+        return Step.GAP in self.steps
+
+
+class Shard:
+    """`mark` is where the rows in force stand; `building` where a later epoch stands that is not complete."""
+
+    def __init__(self, mark: Mark | None = None, building: Mark | None = None) -> None:
+        self.mark = mark
+        self.building = building
+
+    @classmethod
+    def load(cls, read: Read) -> "Shard":
+        """Continue from what is stored."""
+        stored = read(MARKS_KEY)
+        if stored is None:
+            return cls()
+        present, data = stored[0], stored[1:]
+        marks = [Mark.unpack(data[at : at + Mark.SIZE]) for at in range(0, len(data), Mark.SIZE)]
+        if present not in (1, 2, 3) or len(marks) != present.bit_count():
+            raise MalformedFrame("marks: neither one nor two")
+        return cls(marks[0] if present & 1 else None, marks[-1] if present & 2 else None)
+
+    @property
+    def newest(self) -> Mark | None:
+        """The newest place that this shard has reached, in force or not."""
+        return self.building or self.mark
+
+    def receive(self, frames: Iterable[Frame], read: Read) -> Effect:
+        """Apply one message's frames in their order; the state moves at once, the caller stores the effect."""
+        effect = Effect()
+        before = (self.mark, self.building)
+        for frame in frames:
+            step = self._judge(frame.mark)
+            effect.steps.append(step)
+            if step is Step.GAP:
+                break
+            self._merge(frame, read, effect)
+            if step is Step.APPLIED:
+                self._advance(frame, effect)
+        if (self.mark, self.building) != before:
+            # Last, so that no crash leaves a mark that promises rows which were not written.
+            effect.writes[MARKS_KEY] = self._marks()
+        return effect
+
+    def _judge(self, mark: Mark) -> Step:
+        newest = self.newest
+        place = (newest.epoch, newest.n) if newest else (0, 0)
+        if (mark.epoch, mark.n) <= place:
+            return Step.DUPLICATE
+        follows = (mark.epoch == place[0] and mark.n == place[1] + 1) or (
+            mark.epoch > place[0] and mark.n == 1
+        )
+        return Step.APPLIED if follows else Step.GAP
+
+    def _merge(self, frame: Frame, read: Read, effect: Effect) -> None:
+        if self.mark and frame.mark.epoch < self.mark.epoch:
+            return
+        by_bucket: dict[bytes, list[Row]] = {}
+        for row in frame.rows:
+            by_bucket.setdefault(bucket_key(frame.mark.epoch, bucket_of(row.fingerprint)), []).append(row)
+        for key, rows in by_bucket.items():
+            n, packed = split_bucket(effect.writes.get(key) or read(key))
+            if n < frame.mark.n:
+                effect.writes[key] = _N.pack(frame.mark.n) + merge_packed(packed, rows, frame.mark.t)
+
+    def _advance(self, frame: Frame, effect: Effect) -> None:
+        if self.mark and frame.mark.epoch == self.mark.epoch:
+            self.mark = frame.mark
+            return
+        self.building = frame.mark
+        if frame.closes_live_set:
+            effect.retired_epoch = self.mark.epoch if self.mark else None
+            self.mark, self.building = self.building, None
+
+    def _marks(self) -> bytes:
+        present = (1 if self.mark else 0) | (2 if self.building else 0)
+        return bytes([present]) + b"".join(mark.pack() for mark in (self.mark, self.building) if mark)
+
+
+def epoch_prefix(epoch: int) -> bytes:
+    """What every bucket key of an epoch begins with."""
+    return _KEY.pack(epoch, 0)[:4]
+
+
+def bucket_key(epoch: int, bucket: int) -> bytes:
+    """The table key of a bucket; ascending keys are ascending fingerprints."""
+    return _KEY.pack(epoch, bucket)
+
+
+def split_bucket(value: bytes | None) -> tuple[int, bytes]:
+    """(last n, packed rows) of a stored bucket; of none: (0, no rows)."""
+    return (_N.unpack_from(value)[0], value[_N.size :]) if value else (0, b"")
+
+
+def live_rows(packed: bytes, t: int) -> Sequence[bytes]:
+    """The rows, 20 bytes each, that are alive at `t`: a bucket that was not touched may still hold dead ones."""
+    rows = (packed[at : at + ROW_SIZE] for at in range(0, len(packed), ROW_SIZE))
+    return [row for row in rows if int.from_bytes(row[-4:]) > t]
+
+
+def is_newer(value: bytes, than: bytes, key: bytes) -> bool:
+    """Whether a stored value is of a later place in the log than another value of the same key."""
+    if key != MARKS_KEY:
+        return split_bucket(value)[0] > split_bucket(than)[0]
+    new, old = (Shard.load({MARKS_KEY: marks}.get).newest for marks in (value, than))
+    return old is None or (new is not None and (new.epoch, new.n) > (old.epoch, old.n))

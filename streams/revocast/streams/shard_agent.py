@@ -1,0 +1,90 @@
+"""The agent on the frames topic: keeps the shards that this worker holds, and their rows in the table.
+
+* The shard decides, the table stores. Writes happen while their event is the current one; the event is acknowledged when
+  Kafka has the changelog of all of them, by a task of its own, so that one delivery does not wait for the one before.
+* On every rebalance all shards are forgotten and loaded again from the recovered store.
+"""
+
+import asyncio
+import logging
+from time import monotonic
+
+import faust
+
+from revocast.schemas.errors import SchemaError
+from revocast.streams.errors import MalformedFrame
+from revocast.streams.frames import decode, encode_request
+from revocast.streams.sending import send
+from revocast.streams.shard import Shard, epoch_prefix
+from revocast.streams.table import BucketTable, Write
+
+__all__ = ["ShardAgent"]
+
+log = logging.getLogger(__name__)
+_IN_FLIGHT = 1000
+_ASK_AGAIN_SECONDS = 2.0
+
+
+class ShardAgent:
+    """`shards` are those that this worker holds and has recovered, by partition."""
+
+    def __init__(self, table: BucketTable, rewinds: faust.TopicT) -> None:
+        self.shards: dict[int, Shard] = {}
+        self.malformed = 0
+        self.table = table
+        self._rewinds = rewinds
+        self._asked: dict[int, float] = {}
+        self._sent: asyncio.Queue[tuple[faust.EventT[bytes], list[Write]]] = asyncio.Queue(_IN_FLIGHT)
+
+    async def frames(self, stream: faust.Stream[bytes]) -> None:
+        """Faust agent. What is queued here is acknowledged by `run`."""
+        async for event in stream.noack().events():
+            partition = event.message.partition
+            if self._apply(event.value, partition):
+                await self._ask_for_frames(partition)
+            await self._sent.put((event, self.table.take_sent()))
+
+    async def run(self) -> None:
+        """Acknowledge what Kafka has, until cancelled."""
+        while True:
+            event, writes = await self._sent.get()
+            await self.table.delivered(writes)
+            event.ack()
+
+    def recovered(self, partitions: set[int]) -> None:
+        """The store holds these partitions as their changelog has them."""
+        self.shards = {partition: self._load(partition) for partition in sorted(partitions)}
+        log.info("holding partitions %s", list(self.shards))
+
+    def forget(self) -> None:
+        """A rebalance begins: answer for nothing until it is over."""
+        self.shards = {}
+
+    def _load(self, partition: int) -> Shard:
+        return Shard.load(lambda key: self.table.read(partition, key))
+
+    def _apply(self, value: bytes, partition: int) -> bool:
+        """Apply one message; whether frames before it are missing."""
+        shard = self.shards.get(partition) or self._load(partition)
+        self.shards[partition] = shard
+        try:
+            frames = decode(value)
+        except (MalformedFrame, SchemaError) as error:
+            log.error("a message on the frames topic is not ours, partition %d: %s", partition, error)
+            self.malformed += 1
+            return False
+        effect = shard.receive(frames, lambda key: self.table.read(partition, key))
+        for key, stored in effect.writes.items():
+            self.table[key] = stored
+        if effect.retired_epoch is not None:
+            for key in [key for key, _ in self.table.scan(partition, epoch_prefix(effect.retired_epoch))]:
+                del self.table[key]
+        return effect.gap
+
+    async def _ask_for_frames(self, partition: int) -> None:
+        now = monotonic()
+        if now - self._asked.get(partition, float("-inf")) < _ASK_AGAIN_SECONDS:
+            return
+        self._asked[partition] = now
+        value = encode_request(partition, self.shards[partition].newest)
+        await send(self._rewinds, key=b"%d" % partition, value=value)

@@ -1,0 +1,55 @@
+# Every target brings what it needs: uv if there is none (into .uv), the locked packages (into .venv), Kafka (into the
+# user's cache, when it is first used). A target's line after `##` is what `make` prints.
+
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+RUN := $(UV) run --no-sync
+PACKAGES := schemas issuer streams sdk cli testing dev
+
+.DEFAULT_GOAL := help
+.PHONY: help sync demo test lint fmt bench docs clean
+
+help:
+	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(":.*", "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: sync ## start the whole system on a real Kafka and show what it does (ARGS=--once: then exit)
+	$(RUN) python -m revocast.dev.demo $(ARGS)
+
+test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to pytest)
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage combine --quiet
+	$(RUN) coverage report
+
+lint: sync ## check style, types, import rules, the lock file, generated schemas and docs; change nothing
+	$(UV) lock --check
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy $(PACKAGES:%=--package revocast.%)
+	$(RUN) mypy tests benchmarks examples
+	$(RUN) lint-imports --no-logo
+	$(RUN) python -m revocast.dev.schemas --check
+	$(RUN) python -m revocast.dev.docs --check
+
+fmt: sync ## format, and fix what can be fixed
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+bench: sync ## measure on a real Kafka, from acknowledged revoke to refusal (ARGS=... goes to the benchmark)
+	$(RUN) python -m benchmarks $(ARGS)
+
+docs: sync ## write the generated documents and schemas anew, and check every link in the docs
+	$(RUN) python -m revocast.dev.schemas
+	$(RUN) python -m revocast.dev.docs
+
+clean: ## remove what make put here: .venv, .uv and caches (Kafka's jars stay in the user's cache)
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+sync: $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups
+
+# A venv where Python can make one, else a plain folder: Debian ships Python without ensurepip.
+.uv/bin/uv:
+	@echo "No uv found: installing it into .uv"
+	@{ python3 -m venv .uv && .uv/bin/python -m pip install --quiet uv; } 2>/dev/null \
+		|| python3 -m pip install --quiet --target .uv uv

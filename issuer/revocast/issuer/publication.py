@@ -7,6 +7,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from revocast.issuer.authority.answers import RelayReport
+
 __all__ = ["Publication"]
 
 _Place = tuple[int, int]
@@ -18,6 +20,8 @@ class Publication:
     def __init__(self) -> None:
         self.leading = False
         """Whether this process's relay publishes: then no waiter needs to ask the database."""
+        self.relay = RelayReport()
+        """What this process's relay last said about itself."""
         self._lock = threading.Lock()
         self._acknowledged: _Place = (0, 0)
         self._waiters: list[tuple[_Place, asyncio.AbstractEventLoop, asyncio.Event]] = []

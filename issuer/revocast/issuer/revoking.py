@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked, Written
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
 from revocast.issuer.errors import InvalidRequest
@@ -19,8 +22,6 @@ from revocast.schemas.audit import AuditType
 from revocast.schemas.record import MAX_ROWS
 from revocast.schemas.row import NEVER, Slot
 from revocast.schemas.selector import Selector
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 __all__ = ["RevocationDesk", "audit_rows"]
 
@@ -71,7 +72,7 @@ class RevocationDesk:
         self._publication.committed()
         return receipt
 
-    def list(
+    def page(
         self, *, kind: str | None, value: str | None, live_only: bool, limit: int, after: str | None
     ) -> tuple[list[Revoked], str | None]:
         """See `Service.list_revocations`."""
@@ -163,7 +164,7 @@ def _check_request(revocations: Sequence[Revocation], lifts: Sequence[Lift], act
     count = len(revocations) + len(lifts)
     if not 1 <= count <= MAX_ROWS:
         raise InvalidRequest(f"rows: a request holds 1 to {MAX_ROWS}, got {count}")
-    selectors = [entry.selector for entry in (*revocations, *lifts)]
+    selectors = [entry.selector for entry in revocations] + [entry.selector for entry in lifts]
     texts = [("actor", actor), ("reason", reason)]
     texts += [("values", value) for selector in selectors for value in selector.values]
     for field, text in texts:

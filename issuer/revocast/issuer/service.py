@@ -4,8 +4,10 @@ Methods are synchronous and safe to call from many threads (run them in a thread
 Every method may raise `StorageUnavailable`; then nothing was done.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from revocast.issuer.authority.answers import (
     Explanation,
@@ -14,20 +16,58 @@ from revocast.issuer.authority.answers import (
     PublicationState,
     Status,
 )
-from revocast.issuer.authority.lifecycle import TokenKey
+from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.authority.registry import Client, RegisteredClient, ResourceServer
 from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
+from revocast.issuer.client_secrets import ClientSecrets
+from revocast.issuer.clock import Clock, wall_clock
+from revocast.issuer.errors import NoSigningKey
+from revocast.issuer.key_desk import KeyDesk
+from revocast.issuer.keystore import KeyStore
+from revocast.issuer.minting import Mint
+from revocast.issuer.publication import Publication
+from revocast.issuer.registration import Registry
+from revocast.issuer.reporting import status_of
+from revocast.issuer.revoking import RevocationDesk
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.log import head_of, log_after, published_place
+from revocast.issuer.storage.outbox import write_event
+from revocast.issuer.storage.signing_keys import newest_document, token_keys
+from revocast.issuer.token_reading import TokenReader
+from revocast.schemas.audit import AuditType
+from revocast.schemas.delegations import DelegationList
+from revocast.schemas.keyset import VERIFYING, KeySet
 
 __all__ = ["Service"]
 
+_POLL_S: Final = 0.02
+_POLL_LEADING_S: Final = 0.5
+
 
 class Service:
-    """One per process. Built by the composition root: `Service(storage, keystore, publication, clock)`."""
+    """One per process, built by the composition root; it shares `publication` with the process's relay.
 
-    issuer: str
-    """The issuer's URL: `iss` of tokens and of our events."""
-    operator_audience: str
-    """`aud` of the tokens that the operator API takes (the issuer's URL)."""
+    Raises `NotInitialized` for a database that `revocast init` has not made.
+    """
+
+    def __init__(
+        self, storage: Storage, keystore: KeyStore, publication: Publication, clock: Clock = wall_clock
+    ) -> None:
+        with storage.read() as session:
+            terms = load_terms(session)
+        self.issuer = terms.issuer
+        """The issuer's URL: `iss` of tokens and of our events."""
+        self.operator_audience = terms.issuer
+        """`aud` of the tokens that the operator API takes."""
+        self._storage = storage
+        self._publication = publication
+        self._clock = clock
+        self._desk = RevocationDesk(storage, publication, clock)
+        self._keys = KeyDesk(storage, keystore, publication, clock)
+        self._mint = Mint(storage, keystore, clock)
+        self._reader = TokenReader(storage, clock)
+        self._registry = Registry(storage, ClientSecrets(), clock)
 
     # -- revocations -------------------------------------------------------------------------------------------------
 
@@ -45,18 +85,30 @@ class Service:
         Raises `UnknownIssuer`, `InvalidRequest` (a cutoff in the future, no row, more than 1,000 rows), or
         `ClaimUndeclared` of the schemas.
         """
-        raise NotImplementedError
+        return self._desk.revoke(revocations, lifts, actor=actor, reason=reason, dry_run=dry_run)
 
     def revocation_of(self, token: str) -> Revocation:
         """The revocation that ends exactly this token of ours (also an expired one: it then changes nothing).
 
         Raises `TokenRejected` when it is not signed by us.
         """
-        raise NotImplementedError
+        return self._reader.revocation_of(token)
 
     async def published(self, receipt: Receipt, timeout_s: float) -> PublicationState:
         """Wait until Kafka acknowledged the receipt's record, at most `timeout_s` seconds."""
-        raise NotImplementedError
+        if receipt.dry_run:
+            return "pending"
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left = deadline - time.monotonic()
+            # Where this process's relay publishes, it wakes us; another process's only writes to the database.
+            wait_s = min(left, _POLL_LEADING_S if self._publication.leading else _POLL_S)
+            if await self._publication.wait(receipt.epoch, receipt.n, max(wait_s, 0)):
+                return "published"
+            if await asyncio.to_thread(self._noted_as_published, receipt):
+                return "published"
+            if left <= 0:
+                return "pending"
 
     def list_revocations(
         self,
@@ -72,11 +124,12 @@ class Service:
         `value` matches any value of a selector exactly. `live_only=False` also shows rows whose time is over and that
         no record has dropped yet.
         """
-        raise NotImplementedError
+        return self._desk.page(kind=kind, value=value, live_only=live_only, limit=limit, after=after)
 
     def log(self, after_n: int = 0, limit: int = 100) -> list[LogEntry]:
         """Records of the current epoch after `after_n`, in order."""
-        raise NotImplementedError
+        with self._storage.read() as session:
+            return log_after(session, head_of(session).epoch, after_n, limit)
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
@@ -98,45 +151,52 @@ class Service:
         second, to wait out a second in which a cutoff fell. Raises `AccessDenied`, `NotFound`, `NoSigningKey`,
         `InvalidRequest`.
         """
-        raise NotImplementedError
+        minted = self._mint.mint(
+            client_id, audience, scope, subject=subject, extra=extra or {}, lifetime_s=lifetime_s
+        )
+        if actor is not None:
+            data = {"client_id": client_id, "aud": audience, "jti": minted.claims["jti"], "actor": actor}
+            self.record_audit(AuditType.TOKEN_MINTED, str(minted.claims["sub"]), data)
+        return minted
 
     def verify(self, token: str, audience: str | None = None) -> Mapping[str, Any]:
         """The claims of a live, unrevoked token of ours. Raises `TokenRejected`; its `code` says why."""
-        raise NotImplementedError
+        return self._reader.verify(token, audience)
 
     def explain(self, token: str) -> Explanation:
         """Which selectors a token has, which rows stand for them, and what a service would answer. Never raises for a
         bad token: it is refused with a reason."""
-        raise NotImplementedError
+        return self._reader.explain(token)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
     def keys(self) -> list[TokenKey]:
         """All token keys, newest first."""
-        raise NotImplementedError
+        return self._keys.keys()
 
     def rotate_key(self, alg: str | None = None, *, actor: str) -> TokenKey:
         """Announce a new key; it signs after the announcement time. `alg` None: the newest key's.
 
         Raises `Conflict` while another one is announced.
         """
-        raise NotImplementedError
+        return self._keys.rotate(alg, actor=actor)
 
     def revoke_key(self, kid: str, *, actor: str, reason: str) -> Receipt:
         """Revoke a compromised key and everything it signed. Raises `NotFound`, `Conflict` (already revoked)."""
-        raise NotImplementedError
+        return self._keys.revoke(kid, actor=actor, reason=reason)
 
     def key_set(self) -> bytes:
         """The newest signed key set."""
-        raise NotImplementedError
+        return self._newest(KeySet.TYPE)
 
     def delegations(self) -> bytes:
         """The newest signed delegation list."""
-        raise NotImplementedError
+        return self._newest(DelegationList.TYPE)
 
     def jwks(self) -> dict[str, Any]:
         """RFC 7517 JWK set of the keys under which our tokens verify."""
-        raise NotImplementedError
+        verifying = [key for key in self.keys() if key.state in VERIFYING]
+        return {"keys": [dict(key.jwk) for key in verifying]}
 
     # -- clients and resource servers --------------------------------------------------------------------------------
 
@@ -150,40 +210,57 @@ class Service:
         actor: str,
     ) -> RegisteredClient:
         """Register a client with a generated secret. Raises `NotFound` (audience), `InvalidRequest` (scope), `Conflict`."""
-        raise NotImplementedError
+        return self._registry.register_client(
+            name, access, introspects=introspects, client_id=client_id, actor=actor
+        )
 
     def clients(self) -> list[Client]:
         """All clients, by id."""
-        raise NotImplementedError
+        return self._registry.clients()
 
     def client(self, client_id: str) -> Client:
         """One client. Raises `NotFound`."""
-        raise NotImplementedError
+        return self._registry.client(client_id)
 
     def authenticate_client(self, client_id: str, client_secret: str) -> Client | None:
         """The client, or None. An unknown id, a wrong secret and a disabled client cost the same and look the same."""
-        raise NotImplementedError
+        return self._registry.authenticate(client_id, client_secret)
 
     def register_resource_server(
         self, audience: str, name: str, scopes: Sequence[str], *, actor: str
     ) -> ResourceServer:
         """Register a service that takes our tokens. Raises `Conflict` when the audience is taken."""
-        raise NotImplementedError
+        return self._registry.register_resource_server(audience, name, scopes, actor=actor)
 
     def resource_servers(self) -> list[ResourceServer]:
         """All resource servers, by audience."""
-        raise NotImplementedError
+        return self._registry.resource_servers()
 
     # -- itself ------------------------------------------------------------------------------------------------------
 
-    def record_audit(self, type: str, subject: str, data: Mapping[str, Any]) -> None:
+    def record_audit(self, type: AuditType, subject: str, data: Mapping[str, Any]) -> None:
         """Write an audit event that belongs to no other write (a refused login, another client's token)."""
-        raise NotImplementedError
+        with self._storage.write() as session:
+            write_event(session, self._clock(), type, source=self.issuer, subject=subject, data=data)
+        self._publication.committed()
 
     def status(self) -> Status:
         """The authority at a glance."""
-        raise NotImplementedError
+        with self._storage.read() as session:
+            return status_of(session, self._publication.relay, self._clock())
 
     def check_ready(self) -> None:
         """Return when the database answers and a key can sign; raise `StorageUnavailable` or `NoSigningKey` when not."""
-        raise NotImplementedError
+        with self._storage.read() as session:
+            if not token_keys(session, KeyState.ACTIVE):
+                raise NoSigningKey("no token key is active")
+            head_of(session)
+
+    def _newest(self, type: str) -> bytes:
+        with self._storage.read() as session:
+            return newest_document(session, type).compact
+
+    def _noted_as_published(self, receipt: Receipt) -> bool:
+        with self._storage.read() as session:
+            place = published_place(session)
+            return (receipt.epoch, receipt.n) <= (place.epoch, place.n)

@@ -1,10 +1,11 @@
 """What the authority answers about a token, its log and itself."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from revocast.schemas.row import Row
+from revocast.schemas.row import ROW_SIZE, Row
 from revocast.schemas.selector import Selector
 
 __all__ = ["Explanation", "Finding", "LogEntry", "MintedToken", "PublicationState", "RelayReport", "Status"]
@@ -77,7 +78,10 @@ class RelayReport:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The authority at a glance; `warnings` are for people (a delegation list that expires soon, a log that is ahead)."""
+    """The authority at a glance. `table` is the canonical bytes of the state at `n`: what every reader holds there.
+
+    `warnings` are for people (a delegation list that expires soon, a log that is ahead).
+    """
 
     issuer: str
     root: str
@@ -85,11 +89,20 @@ class Status:
     n: int
     t: int
     published_n: int
-    table_rows: int
-    table_digest: bytes
+    table: bytes
     key_set_version: int
     delegations_version: int
     delegations_expire_at: int
     audit_backlog: int
     relay: RelayReport
     warnings: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def table_rows(self) -> int:
+        """How many rows are live at `n`."""
+        return len(self.table) // ROW_SIZE
+
+    @property
+    def table_digest(self) -> bytes:
+        """SHA-256 of the table's bytes."""
+        return hashlib.sha256(self.table).digest()

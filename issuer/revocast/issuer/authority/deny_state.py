@@ -39,9 +39,8 @@ def selectors_of(
         found.append(Selector.client(issuer, client))
     if sub and client:
         found.append(Selector.subject_client(issuer, sub, client))
-    for name in declared:
-        if value := _text(claims, name):
-            found.append(Selector.claim(issuer, name, value))
+    values = ((name, _text(claims, name)) for name in declared)
+    found += [Selector.claim(issuer, name, value) for name, value in values if value]
     return tuple(found)
 
 

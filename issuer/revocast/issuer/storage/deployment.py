@@ -1,10 +1,11 @@
 """The one row that says who this authority is."""
 
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.storage.tables import Deployment
 from revocast.schemas.keyset import Lifetime
-from sqlalchemy.orm import Session
 
 __all__ = ["load_terms", "save_terms"]
 

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
-from revocast.issuer.errors import InvalidRequest, StorageUnavailable
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 from sqlalchemy.orm import Session
+
+from revocast.issuer.errors import InvalidRequest, StorageUnavailable
 
 __all__ = ["Storage"]
 

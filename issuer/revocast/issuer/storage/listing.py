@@ -1,12 +1,13 @@
 """The table in the clear, page by page."""
 
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.revocations import Revoked
 from revocast.issuer.errors import InvalidRequest
 from revocast.issuer.storage.log import as_row
 from revocast.issuer.storage.tables import LiveRow
 from revocast.schemas.selector import Selector
-from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
 
 __all__ = ["list_rows"]
 

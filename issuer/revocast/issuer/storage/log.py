@@ -6,6 +6,9 @@ Whoever appends holds the head row: commit order is n order, without gaps, and t
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.answers import LogEntry
 from revocast.issuer.authority.log import changes
 from revocast.issuer.authority.revocations import Written
@@ -14,8 +17,6 @@ from revocast.issuer.storage.signing_keys import event_key
 from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
 from revocast.schemas.record import Position, Record
 from revocast.schemas.row import Key, Row, Slot, pack_rows, unpack_rows
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 __all__ = ["append", "head_of", "log_after", "packed_table", "position_of", "rows_of", "slots_that_change"]
 
@@ -96,8 +97,8 @@ def packed_table(session: Session) -> bytes:
 
 def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry]:
     """Records of an epoch after `n`, in order."""
-    published = session.get(Publication, _THE_ROW)
-    acknowledged = (published.epoch, published.n) if published else (0, 0)
+    published = published_place(session)
+    acknowledged = (published.epoch, published.n)
     query = select(LogRecord).where(LogRecord.epoch == epoch, LogRecord.n > n)
     return [
         LogEntry(
@@ -114,6 +115,14 @@ def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry
         )
         for row in session.scalars(query.order_by(LogRecord.n).limit(limit))
     ]
+
+
+def published_place(session: Session) -> Publication:
+    """How far Kafka acknowledged the log, as far as the relay noted it."""
+    place = session.get(Publication, _THE_ROW, populate_existing=True)
+    if place is None:
+        raise NotInitialized("the database is empty: run `revocast init` first")
+    return place
 
 
 def as_row(stored: LiveRow) -> Row:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from revocast.issuer.storage.tables import AuditOutbox
-from revocast.schemas.audit import AuditEvent, AuditType
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
+
+from revocast.issuer.storage.tables import AuditOutbox
+from revocast.schemas.audit import AuditEvent, AuditType
 
 __all__ = ["backlog", "drop_events", "oldest_events", "write_event"]
 

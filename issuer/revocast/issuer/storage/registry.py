@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from revocast.issuer.authority.registry import Client, ResourceServer
-from revocast.issuer.storage.tables import ClientTable, ResourceServerTable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from revocast.issuer.authority.registry import Client, ResourceServer
+from revocast.issuer.storage.tables import ClientTable, ResourceServerTable
 
 __all__ = [
     "add_client",

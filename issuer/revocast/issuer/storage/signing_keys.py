@@ -1,13 +1,14 @@
 """Signing keys and the documents that list them."""
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.keystore import NewKey
 from revocast.issuer.storage.tables import KeyDocument, SigningKey
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.keyset import KeySet
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 __all__ = [
     "EVENT",

@@ -1,6 +1,7 @@
 """Run migrations on the connection, and in the transaction, that `Storage.migrate` opened."""
 
 from alembic import context
+
 from revocast.issuer.storage.tables import Base
 
 context.configure(

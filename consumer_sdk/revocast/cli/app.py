@@ -1,0 +1,78 @@
+"""The composition root: every command group, and what other distributions add."""
+
+import logging
+import sys
+from typing import Any
+
+import typer
+
+from revocast.cli import answer, audit, block, explain, keys, lift, log, revocations, revoke, topics
+from revocast.cli.errors import CliError
+from revocast.cli.extensions import add_extensions
+
+__all__ = ["build", "run"]
+
+_EPILOG = (
+    "The operator is read from REVOCAST_ISSUER, REVOCAST_CLIENT_ID and REVOCAST_CLIENT_SECRET(_FILE), or from operator.json "
+    "in REVOCAST_HOME, which `revocast init` writes. `log`, `audit` and `topics` talk to REVOCAST_KAFKA."
+)
+
+
+def build(*, as_json: bool) -> typer.Typer:
+    """The whole command, answering in JSON or for people."""
+
+    def finish(result: Any, **_: object) -> None:
+        if code := answer.print_answers(result, as_json=as_json):
+            raise typer.Exit(code)
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        epilog=_EPILOG,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_show_locals=False,  # they would print tokens
+        result_callback=finish,
+    )
+    app.callback()(_root)
+    for one in (revoke, block, lift, revocations, explain):
+        app.registered_commands += one.app.registered_commands
+    app.add_typer(keys.app, name="keys")
+    app.add_typer(log.app, name="log")
+    app.add_typer(audit.app, name="audit")
+    app.add_typer(topics.app, name="topics")
+    serve = typer.Typer(help="Run a part of Revocast in the foreground.", no_args_is_help=True)
+    add_extensions(app, serve)
+    if serve.registered_commands or serve.registered_groups:
+        serve.callback()(_serve)
+        app.add_typer(serve, name="serve")
+    return app
+
+
+def run() -> None:
+    """Run the command line of this process. Never returns."""
+    as_json = "--json" in sys.argv[1:]  # wherever it stands, because errors follow it too
+    # Their errors come back as exceptions, which we put in words. `serve` turns the log on for itself.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    try:
+        build(as_json=as_json)()
+    except CliError as error:
+        answer.print_error(error, as_json=as_json)
+        sys.exit(error.exit_code)
+
+
+def _root(as_json: answer.AsJson = False) -> None:
+    """Revoke tokens across a fleet in milliseconds, and see what is revoked.
+
+    \b
+    revocast revoke subject alice --reason "phone stolen"     sign out everywhere
+    revocast block subject mallory                            suspend until lifted
+    revocast explain token.jwt                                why is it refused?
+    revocast log verify                                       is the chain whole?
+
+    \b
+    Exit codes: 0 done, 1 a check found something, 2 usage, 3 pending (written; Kafka is away),
+    4 unreachable, 5 not authorized, 6 refused, 130 interrupted.
+    """
+
+
+def _serve() -> None:
+    """Run a part of Revocast in the foreground."""

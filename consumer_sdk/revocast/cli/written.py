@@ -1,0 +1,63 @@
+"""Writing a revocation or a lift, and saying what it does: shared by `revoke`, `block` and `lift`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from revocast.cli.answer import Answer
+from revocast.cli.errors import PENDING
+from revocast.cli.inert import inert
+from revocast.cli.operator import Operator
+from revocast.cli.selectors import words_of
+from revocast.cli.settings import operator_settings
+from revocast.cli.times import show_time
+
+__all__ = ["DryRun", "Reason", "receipt", "write"]
+
+Reason = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why; kept in the issuer's database and in audit.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")]
+
+_HEADLINES = {
+    "published": "published as n = {n}",
+    "pending": "pending as n = {n}: Kafka is away; the issuer publishes it as soon as Kafka is back",
+    "dry_run": "dry run, nothing was written; it would be n = {n}",
+}
+_STYLES = {"published": "bold green", "pending": "bold yellow"}
+
+
+def write(path: str, scope: str, body: Mapping[str, Any]) -> Answer:
+    """POST to the operator API and answer with the receipt."""
+    with Operator(operator_settings()) as operator:
+        return receipt(operator.post(path, scope, body))
+
+
+def receipt(data: Mapping[str, Any]) -> Answer:
+    """`published as n = 7`, then a line for each row on what is refused from now on."""
+    status, n = str(data["status"]), data["n"]
+    rows = [effect_of(row) for row in data["revocations"]]
+    headline = (
+        _HEADLINES[status].format(n=n) if data.get("changed", True) else f"nothing to do: so it is at n = {n}"
+    )
+    shown = Text.assemble((headline, _STYLES.get(status, "bold")), *(f"\n  {inert(row)}" for row in rows))
+    return Answer(dict(data), shown, PENDING if status == "pending" else 0)
+
+
+def effect_of(row: Mapping[str, Any]) -> str:
+    """What one written row does, in a sentence."""
+    return " ".join(_sentence(row))
+
+
+def _sentence(row: Mapping[str, Any]) -> Iterator[str]:
+    words, slot = words_of(row["selector"]), row["slot"]
+    if row.get("lift"):
+        yield f"lifts the {slot} of {words}"
+        return
+    yield f"refuses every token of {words}" if not words.startswith("token") else f"refuses {words}"
+    if slot == "cutoff":
+        yield f"issued at or before {show_time(row.get('cutoff'))}"
+    expires_at = row.get("expires_at")
+    yield "until lifted" if expires_at is None else f"(needed until {show_time(expires_at)})"

@@ -29,9 +29,7 @@ class InvalidTarget(OAuth2Error):
 class UnsupportedGrant(UnsupportedGrantTypeError):
     """RFC 6749 §5.2 `unsupported_grant_type`, without repeating what was sent."""
 
-    def get_error_description(self) -> str:
-        """The same text for every grant type."""
-        return "This grant type is not supported; see grant_types_supported in the server's metadata."
+    description = "This grant type is not supported. See grant_types_supported in the metadata of the server."
 
 
 class TemporarilyUnavailable(OAuth2Error):

@@ -8,6 +8,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from starlette.requests import Request
 
+from revocast.issuer.authority.revocations import Receipt
+
 __all__ = ["OAuthRequest", "read_oauth_request"]
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -27,6 +29,8 @@ class OAuthRequest(OAuth2Request):
         self.authorization = authorization
         self.parameters = dict(parameters)
         self.payload = BasicOAuth2Payload(self.parameters)
+        self.receipt: Receipt | None = None
+        """What answering it wrote to the log."""
         self.resources = [value for name, value in parameters if name in _REPEATABLE]
 
     @property

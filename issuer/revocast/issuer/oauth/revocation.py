@@ -48,6 +48,8 @@ class RevocationEndpoint(rfc7009.RevocationEndpoint):
         return revocation
 
     def revoke_token(self, token: Revocation, request: OAuthRequest) -> None:
-        """Write the revocation; it is durable when this returns, and reaches the fleet by the log."""
+        """Write the revocation; it is durable when this returns. The route waits until Kafka has it."""
         client_id = request.client.get_client_id() if request.client else ""
-        self.server.service.revoke([token], [], actor=f"client:{client_id}", reason="revoked by its client")
+        request.receipt = self.server.service.revoke(
+            [token], [], actor=f"client:{client_id}", reason="revoked by its client"
+        )

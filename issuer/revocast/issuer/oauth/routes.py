@@ -3,6 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
+from fastapi.openapi.models import HTTPBase
+from fastapi.security.base import SecurityBase
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from revocast.issuer.oauth.request import OAuthRequest, read_oauth_request
@@ -13,9 +16,9 @@ __all__ = ["oauth_routes"]
 Form = Annotated[OAuthRequest, Depends(read_oauth_request)]
 
 
-def oauth_routes(server: AuthorizationServer) -> APIRouter:
-    """`/oauth/token`, `/oauth/revoke`, `/oauth/introspect`."""
-    router = APIRouter(prefix="/oauth", tags=["oauth"])
+def oauth_routes(server: AuthorizationServer, publish_timeout: float) -> APIRouter:
+    """`/oauth/token`, `/oauth/revoke` (waits `publish_timeout` seconds for Kafka at most), `/oauth/introspect`."""
+    router = APIRouter(prefix="/oauth", tags=["oauth"], dependencies=[Depends(_ClientSecretBasic())])
 
     @router.post(
         "/token",
@@ -40,8 +43,11 @@ def oauth_routes(server: AuthorizationServer) -> APIRouter:
             {"token": "the token", "token_type_hint": "accepted, not needed"}, required=["token"]
         ),
     )
-    def revoke(request: Form) -> Response:
-        return server.respond("revocation", request)
+    async def revoke(request: Form) -> Response:
+        response = await run_in_threadpool(server.respond, "revocation", request)
+        if request.receipt is not None:
+            await server.service.published(request.receipt, publish_timeout)
+        return response
 
     @router.post(
         "/introspect",
@@ -57,6 +63,17 @@ def oauth_routes(server: AuthorizationServer) -> APIRouter:
     return router
 
 
+class _ClientSecretBasic(SecurityBase):
+    """Shows in OpenAPI that clients authenticate; `client_authentication` does it."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBase(scheme="basic")
+        self.scheme_name = "client_secret_basic"
+
+    def __call__(self) -> None:
+        """Nothing to do here."""
+
+
 def _form(parameters: dict[str, str], required: list[str]) -> dict[str, Any]:
     described = {name: {"type": "string", "description": text} for name, text in parameters.items()}
     posted = {"client_id": {"type": "string"}, "client_secret": {"type": "string", "format": "password"}}
@@ -66,5 +83,4 @@ def _form(parameters: dict[str, str], required: list[str]) -> dict[str, Any]:
             "required": True,
             "content": {"application/x-www-form-urlencoded": {"schema": schema}},
         },
-        "security": [{"client_secret_basic": []}],
     }

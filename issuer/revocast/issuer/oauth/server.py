@@ -1,11 +1,13 @@
 """Authlib's authorization server bound to our authority and to Starlette's responses."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer as AuthlibServer
 from authlib.oauth2.rfc6749 import BaseGrant, InvalidRequestError, UnsupportedGrantTypeError
+from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from revocast.issuer.denials import Denials
@@ -18,7 +20,7 @@ from revocast.issuer.oauth.request import OAuthRequest
 from revocast.issuer.oauth.revocation import RevocationEndpoint
 from revocast.issuer.service import Service
 
-__all__ = ["AuthorizationServer", "Endpoint", "error_response"]
+__all__ = ["AuthorizationServer", "Endpoint", "handle_oauth_errors"]
 
 Endpoint = Literal["token", "revocation", "introspection"]
 
@@ -43,9 +45,9 @@ class AuthorizationServer(AuthlibServer):
                 answer = self.create_endpoint_response(endpoint, request)  # type: ignore[no-untyped-call]
             return cast(Response, answer)  # what `handle_response` made
         except OAuth2Error as error:
-            return error_response(error)
+            return _error_response(error)
         except (StorageUnavailable, NoSigningKey, NotInitialized):
-            return error_response(TemporarilyUnavailable())
+            return _error_response(TemporarilyUnavailable())
 
     def authenticate_client(  # type: ignore[override]  # Authlib is handed our requests only
         self, request: OAuthRequest, methods: Collection[str], endpoint: str = "token"
@@ -82,11 +84,17 @@ class AuthorizationServer(AuthlibServer):
         """Nobody listens: what is worth telling is audited where it happens."""
 
 
-def error_response(error: OAuth2Error) -> Response:
+def handle_oauth_errors(app: FastAPI) -> None:
+    """Answer a request that is not even a form in the shape that OAuth clients expect."""
+
+    def answer(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, OAuth2Error)
+        return _error_response(error)
+
+    app.add_exception_handler(OAuth2Error, answer)
+
+
+def _error_response(error: OAuth2Error) -> Response:
     """RFC 6749 §5.2."""
-    status, body, headers = _triple(error)
+    status, body, headers = error()
     return JSONResponse(body, status, dict(headers))
-
-
-def _triple(error: OAuth2Error) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-    return error()  # type: ignore[no-any-return]

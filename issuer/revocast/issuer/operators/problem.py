@@ -127,10 +127,19 @@ def _problem_of(error: Exception) -> Problem:
 def _invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
     if any(item["type"] == "json_invalid" for item in found):
         return Problem(400, "malformed_json", "The body is not JSON.")
-    errors = [FieldError(field=_path(item["loc"]), detail=item["msg"]) for item in found]
+    errors = [FieldError(field=_path(item["loc"]), detail=_detail(item)) for item in found]
     return Problem(422, "invalid_request", "; ".join(f"{e.field}: {e.detail}" for e in errors), errors)
 
 
 def _path(loc: Sequence[str | int]) -> str:
     # The first part says where it came from; a body that is wrong as a whole has no second one.
     return ".".join(map(str, loc[1:])) or str(loc[0])
+
+
+def _detail(item: Mapping[str, Any]) -> str:
+    # A validator of ours: its own words, without the field's name that the schemas put before them.
+    own = item.get("ctx", {}).get("error") if item["type"] == "value_error" else None
+    if own is None:
+        return str(item["msg"])
+    named = _FIELD.fullmatch(str(own))
+    return named[2] if named else str(own)

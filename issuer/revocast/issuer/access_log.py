@@ -1,0 +1,43 @@
+"""The access log: what was called and how it ended. Nothing that a caller chose is in it, so no token can be.
+
+A token or a subject could stand in a query, a header, a body, or a mistyped path; a line holds none of them, only the
+route's template.
+"""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["AccessLog"]
+
+log = logging.getLogger(__name__)
+
+
+class AccessLog:
+    """ASGI middleware; one line a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and watch the status."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = time.perf_counter()
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "-")
+            client = (scope.get("client") or ("-",))[0]
+            milliseconds = (time.perf_counter() - began) * 1000
+            log.info("%s %s %s %d %.1f ms", client, scope["method"], route, status, milliseconds)

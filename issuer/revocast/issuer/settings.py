@@ -1,0 +1,87 @@
+"""The issuer's settings, from `REVOCAST_…`."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from revocast.issuer.bootstrap import Home
+from revocast.issuer.keystore import SealedKeys
+from revocast.schemas.settings import KafkaSettings
+
+__all__ = ["IssuerSettings", "check_issuer_url"]
+
+_DEFAULT_HOME = Path("~/.local/share/revocast")
+
+
+def check_issuer_url(url: str, *, allow_http: bool = False) -> str:
+    """RFC 8414 §2: https, no query, no fragment; plain http on this host, or where it is allowed. Raises `ValueError`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("must be an https URL")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("must have no query, fragment or user")
+    if url.endswith("/"):
+        raise ValueError("must not end with a slash: issuers are compared by exact characters")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        raise ValueError(
+            "must be https unless it is on this host: tokens and secrets would travel in the clear"
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host_and_port(listen: str) -> str:
+    host, colon, port = listen.rpartition(":")
+    if not host or not colon or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("must be host:port")
+    return listen
+
+
+class IssuerSettings(KafkaSettings):
+    """Everything that `revocast serve issuer` reads. Times in seconds."""
+
+    home: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        _DEFAULT_HOME,
+        validate_default=True,
+        description="where `revocast init` put the database and the keys",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="sqlite:///… or postgresql://…; a file in `home` if left out"
+    )
+    master_key: SecretStr | None = Field(
+        None, description="opens the private keys in the database; `home`/master.key if left out"
+    )
+    listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8080"
+    relay: bool = Field(True, description="whether this process may publish; one of all processes does")
+    publish_timeout: float = Field(2.0, ge=0, le=30, description="how long an answer waits for Kafka")
+    shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url.get_secret_value() if self.database_url else Home(self.home).database_url
+
+    def key_store(self) -> SealedKeys:
+        """What opens the private keys. Raises `NotInitialized` when there is no master key."""
+        if self.master_key:
+            return SealedKeys.from_text(self.master_key.get_secret_value())
+        return SealedKeys.from_file(Home(self.home).master_key)
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0 picks a free one."""
+        return int(self.listen.rpartition(":")[2])

@@ -11,9 +11,9 @@ from revocast.issuer.bootstrap import Home
 from revocast.issuer.keystore import SealedKeys
 from revocast.schemas.settings import KafkaSettings
 
-__all__ = ["IssuerSettings", "check_issuer_url"]
+__all__ = ["DEFAULT_HOME", "IssuerSettings", "check_issuer_url"]
 
-_DEFAULT_HOME = Path("~/.local/share/revocast")
+DEFAULT_HOME = Path("~/.local/share/revocast")
 
 
 def check_issuer_url(url: str, *, allow_http: bool = False) -> str:
@@ -50,7 +50,7 @@ class IssuerSettings(KafkaSettings):
     """Everything that `revocast serve issuer` reads. Times in seconds."""
 
     home: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
-        _DEFAULT_HOME,
+        DEFAULT_HOME,
         validate_default=True,
         description="where `revocast init` put the database and the keys",
     )

@@ -1,0 +1,173 @@
+"""What the issuer adds to the `revocast` command: `revocast init` and `revocast serve issuer`.
+
+This module is imported on every run of `revocast`, so what is heavy is imported where it is used.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app", "serve"]
+
+app = typer.Typer()
+serve = typer.Typer()
+
+_FAILED = 6
+_MISUSED = 2
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", envvar="REVOCAST_HOME", help="Folder of database and keys [~/.local/share/revocast]."
+    ),
+]
+
+
+@app.command()
+def init(
+    issuer: Annotated[
+        str,
+        typer.Option(
+            envvar="REVOCAST_ISSUER", help="The issuer's URL: `iss` of its tokens; where services reach it."
+        ),
+    ],
+    home: HomeOption = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="REVOCAST_DATABASE_URL",
+            help="postgresql://… instead of SQLite in the folder. If it holds a password, use the variable.",
+        ),
+    ] = None,
+    alg: Annotated[str, typer.Option(help="Token signatures: RS256, ES256 or EdDSA.")] = "ES256",
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(help="A claim by which tokens can be revoked, like tenant. Repeatable."),
+    ] = None,
+    token_lifetime: Annotated[int, typer.Option(min=1, help="Of a token, seconds.")] = 600,
+    max_lifetime: Annotated[
+        int, typer.Option(min=1, help="No token may live longer, seconds; revocations are kept as long.")
+    ] = 3600,
+    leeway: Annotated[int, typer.Option(min=0, help="For clocks that differ, seconds.")] = 30,
+    announce: Annotated[
+        int, typer.Option(min=0, help="How long a new key is published before it signs, seconds.")
+    ] = 60,
+    allow_http: Annotated[
+        bool,
+        typer.Option(
+            "--allow-http", help="Let the issuer be http:// on another host (a private test network)."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> dict[str, Any] | None:
+    """Make a new authority: its keys, its database and its first operator. Overwrites nothing.
+
+    \b
+    revocast init --issuer http://127.0.0.1:8080
+    """
+    from revocast.issuer import bootstrap
+    from revocast.issuer.settings import DEFAULT_HOME, check_issuer_url
+
+    with _explained(as_json=as_json):
+        check_issuer_url(issuer, allow_http=allow_http)
+        made = bootstrap.Home((home or DEFAULT_HOME).expanduser())
+        plan = bootstrap.Plan(
+            issuer=issuer,
+            alg=alg,
+            claims=tuple(claim or ()),
+            max_lifetime=max_lifetime,
+            token_lifetime=token_lifetime,
+            leeway=leeway,
+            announce_seconds=announce,
+        )
+        terms = bootstrap.init(made, plan, database_url)
+    paths = {"root_key": made.root, "master_key": made.master_key, "snapshot_key": made.snapshot_key}
+    answer = {"issuer": issuer, "root": terms.root, "operator": made.operator, **paths}
+    if as_json:
+        return {name: str(value) for name, value in answer.items()}
+    typer.echo(_made(made, issuer, terms.root, in_home=database_url is None, is_default=home is None))
+    return None
+
+
+@serve.command("issuer")
+def serve_issuer(
+    home: HomeOption = None,
+    listen: Annotated[
+        str | None, typer.Option(help="host:port [REVOCAST_LISTEN, 127.0.0.1:8080]; port 0: a free one.")
+    ] = None,
+    relay: Annotated[
+        bool | None, typer.Option(help="Whether this process may publish; one of all processes does [yes].")
+    ] = None,
+) -> None:
+    """Run the issuer: OAuth, the operator API (documented at /docs) and the relay to Kafka.
+
+    \b
+    REVOCAST_KAFKA=localhost:9092 revocast serve issuer
+    """
+    import uvicorn
+
+    from revocast.issuer.app import create_app
+    from revocast.issuer.logs import configure_logs
+    from revocast.issuer.settings import IssuerSettings
+
+    configure_logs()
+    with _explained(as_json=False):
+        settings = IssuerSettings.from_env(home=home, listen=listen, relay=relay)
+        application = create_app(settings)
+    uvicorn.run(
+        application,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
+        access_log=False,  # uvicorn's would hold queries; ours is in the application
+        server_header=False,
+        log_config=None,
+    )
+
+
+@contextmanager
+def _explained(*, as_json: bool) -> Iterator[None]:
+    """What went wrong as one line, and an exit code as the other commands have it."""
+    from revocast.issuer.errors import InvalidRequest, IssuerError
+
+    try:
+        yield
+    except (IssuerError, ValueError) as error:
+        code = getattr(error, "code", "invalid_request")
+        text = (
+            json.dumps({"error": code, "message": str(error), "hint": None}) if as_json else f"error: {error}"
+        )
+        typer.echo(text, err=True)
+        raise typer.Exit(_MISUSED if isinstance(error, InvalidRequest | ValueError) else _FAILED) from None
+
+
+def _made(home: Any, issuer: str, root: str, *, in_home: bool, is_default: bool) -> str:
+    database = home.database_url.removeprefix("sqlite:///") if in_home else "as REVOCAST_DATABASE_URL says"
+    return "\n".join(
+        (
+            f"A new authority for {issuer}",
+            "",
+            f"  root key       {home.root}",
+            "                 Move it offline now. It signs the lists of the other keys, and nothing that runs needs it.",
+            f"  root           {root}",
+            "                 Its thumbprint: guards that are given it as REVOCAST_ROOT trust nobody else.",
+            f"  master key     {home.master_key}",
+            "                 Opens the private keys in the database. Back it up, apart from the database.",
+            f"  database       {database}",
+            f"  operator       {home.operator}",
+            "                 Client id and secret of the first operator; the revocast command finds them there.",
+            f"  snapshot key   {home.snapshot_key}",
+            "                 For streams.",
+            "",
+            "Next:",
+            *(() if is_default else (f"  export REVOCAST_HOME={home.folder}",)),
+            "  export REVOCAST_KAFKA=localhost:9092",
+            "  revocast topics ensure",
+            "  revocast serve issuer",
+        )
+    )

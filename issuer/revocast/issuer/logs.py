@@ -1,0 +1,19 @@
+"""How the issuer's program logs: to stderr, in UTC, a line an event."""
+
+import logging
+import time
+
+__all__ = ["configure_logs"]
+
+
+def configure_logs() -> None:
+    """Set up the root logger. Called by programs, never by the library."""
+    handler = logging.StreamHandler()
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for chatty in ("aiokafka", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -119,3 +119,21 @@ def test_only_three_canonical_segments_are_a_jws(token: str) -> None:
 def test_a_long_token_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(JoseError, match="1000 bytes"):
         parse_compact("x" * 1001, 1000)
+
+
+def test_seventeen_levels_are_too_deep_and_sixteen_are_not() -> None:
+    parse_json(b"[" * 16 + b"]" * 16)
+    with pytest.raises(JoseError, match="deeper"):
+        parse_json(b"[" * 17 + b"]" * 17)
+
+
+def test_a_whole_private_jwk_is_refused() -> None:
+    # RFC 8037 appendix A.1
+    jwk = {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    }
+    with pytest.raises(JoseError, match="private"):
+        PublicKey.from_jwk(jwk)

@@ -133,3 +133,14 @@ def test_a_flood_of_strangers_stays_bounded(log: Deployment, trust: Trust) -> No
 def test_another_deployments_documents_are_rejected(log: Deployment) -> None:
     trust = Trust("https://other.example", log.root.kid)
     assert outcome(trust, log.first_list) is Outcome.REJECTED
+
+
+def test_a_key_set_that_names_a_list_not_read_yet_waits_for_it(log: Deployment, trust: Trust) -> None:
+    assert outcome(trust, log.key_set(1, delegations=2)) is Outcome.HELD
+    assert trust.versions == (1, 1)
+    assert [v.outcome for v in trust.receive(log.delegations(2), 3)] == [Outcome.APPLIED, Outcome.APPLIED]
+
+
+def test_a_list_of_an_earlier_epoch_is_rejected(log: Deployment, trust: Trust) -> None:
+    assert outcome(trust, log.delegations(2, epoch=2, opened_by=None)) is Outcome.APPLIED
+    assert outcome(trust, log.delegations(3)) is Outcome.REJECTED

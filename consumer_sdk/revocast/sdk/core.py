@@ -12,7 +12,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.record import Position, Record
@@ -27,10 +27,13 @@ from revocast.sdk.health import Health, health_of
 from revocast.sdk.keyring import Keyring
 from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile
-from revocast.sdk.readiness import Readiness
+from revocast.sdk.readiness import Floor, Readiness
 from revocast.sdk.verifier import Verifier
 
 __all__ = ["Asked", "GuardCore", "Received"]
+
+
+NO_FLOOR: Final = Floor()
 
 
 class Received(NamedTuple):
@@ -51,8 +54,8 @@ class Asked(NamedTuple):
 class GuardCore:
     """One deployment's state at one service.
 
-    `issuer` is the deployment's issuer URL and `root` its pinned root's thumbprint. `floor` is (delegations, key-set version)
-    of the newest that an earlier run accepted. `cache_size` counts remembered tokens.
+    `issuer` is the deployment's issuer URL and `root` its pinned root's thumbprint. `floor` is what an earlier run has
+    seen: nothing older is accepted. `cache_size` counts remembered tokens.
     """
 
     def __init__(
@@ -63,11 +66,11 @@ class GuardCore:
         profile: Profile,
         limits: Limits | None = None,
         policy: Policy = "deny",
-        floor: tuple[int, int] = (0, 0),
+        floor: Floor = NO_FLOOR,
         cache_size: int = 8192,
     ) -> None:
         self.policy = policy
-        self.trust = Trust(issuer, root, floor)
+        self.trust = Trust(issuer, root, floor.key_set)
         self.chain = Chain(self.trust)
         self.freshness = Freshness(limits or Limits())
         self.verifier = Verifier(profile, cache_size)
@@ -76,7 +79,7 @@ class GuardCore:
         """By topic, why the last rejected record was rejected."""
         self.applied_offset: int | None = None
         """The offset of the last record of the log that was applied: where to read on after a loss."""
-        self._readiness = Readiness(self.trust, self.chain, self.freshness)
+        self._readiness = Readiness(self.trust, self.chain, self.freshness, floor)
         self._table_position: Position | None = None
         self._building: DenyList | None = None
         self._building_epoch = 0
@@ -158,6 +161,13 @@ class GuardCore:
     def table(self) -> tuple[Position | None, bytes]:
         """The position of the enforced table and its canonical bytes. Call it from the thread that feeds."""
         return self._table_position, self.verifier.denylist.pack()
+
+    def missing(self) -> str:
+        """Why it is not ready, and what was rejected on the way, in plain words."""
+        rejected = [
+            f"the last rejected record of the {topic} topic: {why}" for topic, why in self.rejections.items()
+        ]
+        return "; ".join([self.freshness.reason, *rejected])
 
     def watch(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, from the thread that feeds."""

@@ -89,7 +89,7 @@ class DenyList:
 
     def pack(self) -> bytes:
         """The table's canonical bytes at this n."""
-        rows = (_row(key, value) for key, value in self._rows.items() if value & 0xFFFFFFFF > self.t)
+        rows = (_row(key, value) for key, value in list(self._rows.items()) if value & 0xFFFFFFFF > self.t)
         return pack_rows(sorted(rows, key=lambda row: row.key))
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """What the guard says of itself, for a health endpoint, a log or a person."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from revocast.schemas.chain import Chain
@@ -42,6 +42,10 @@ class Health:
     def ready(self) -> bool:
         """Whether tokens are judged on a current state."""
         return self.state is State.READY
+
+    def counting(self, more: Mapping[str, int]) -> "Health":
+        """The same, with more counters."""
+        return replace(self, counters={**self.counters, **more})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -5,22 +5,32 @@ Once ready, a checkpoint may be a moment ahead of its record (two topics, two co
 asked after the checkpoint arrived has been reached without the record, and two seconds have passed, is the record lost.
 """
 
+from typing import NamedTuple
+
 from revocast.schemas.chain import GAP_SECONDS, Chain, Flaw
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.trust import Trust
 from revocast.sdk.clock import Instant
 from revocast.sdk.freshness import Freshness, State, Topic
 
-__all__ = ["Readiness"]
+__all__ = ["Floor", "Readiness"]
+
+
+class Floor(NamedTuple):
+    """The newest that an earlier run accepted: the delegation list's version, and the key set's (delegations, version)."""
+
+    delegations: int = 0
+    key_set: tuple[int, int] = (0, 0)
 
 
 class Readiness:
     """Reads the trust, the chain and the freshness of one core; writes none of them."""
 
-    def __init__(self, trust: Trust, chain: Chain, freshness: Freshness) -> None:
+    def __init__(self, trust: Trust, chain: Chain, freshness: Freshness, floor: Floor) -> None:
         self._trust = trust
         self._chain = chain
         self._freshness = freshness
+        self._floor = floor
         self._awaited: tuple[Checkpoint, float] | None = None
         self._rereading_since: float | None = None
         self._keys_not_understood = False
@@ -81,6 +91,8 @@ class Readiness:
         ]
         if self._trust.delegations is None:
             found.append("no delegation list that the pinned root signed has been read")
+        elif self._trust.delegations.version < self._floor.delegations:
+            found.append("the delegation list is older than one that an earlier run has seen")
         elif self._trust.key_set is None:
             found.append("no key set has been read")
         if self._chain.checkpoint is None:

@@ -2,10 +2,11 @@
 
 from revocast.schemas.verdict import Verdict
 from revocast.sdk.clock import Instant
-from revocast.sdk.core import GuardCore, Received
+from revocast.sdk.core import NO_FLOOR, GuardCore, Received
 from revocast.sdk.freshness import Limits, Topic
 from revocast.sdk.policy import Policy
 from revocast.sdk.profile import Profile
+from revocast.sdk.readiness import Floor
 from revocast.testing.authority import Authority
 
 __all__ = ["Delivery", "core_for"]
@@ -17,7 +18,7 @@ def core_for(
     audience: str | None = None,
     limits: Limits | None = None,
     policy: Policy = "deny",
-    floor: tuple[int, int] = (0, 0),
+    floor: Floor = NO_FLOOR,
 ) -> GuardCore:
     """An empty core of a service that trusts this authority."""
     profile = Profile(audience or authority.audience, frozenset({authority.issuer}))

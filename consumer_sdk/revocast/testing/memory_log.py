@@ -25,7 +25,7 @@ class InMemoryLog:
         self.messages: list[Message] = []
         self.end = 0
         """The offset that the next record gets."""
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     def append(self, key: bytes, value: bytes | None) -> Message:
         """Add a record at the end, as a producer does: a genuine one, or anybody's."""
@@ -68,7 +68,7 @@ class InMemoryLog:
         flipped = (b"B" if signature[:1] == b"A" else b"A") + signature[1:]
         return self.append(message.key, head + b"." + flipped)
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         """Call `listener` after every append."""
         self._listeners.append(listener)
 

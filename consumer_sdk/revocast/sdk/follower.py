@@ -1,0 +1,218 @@
+"""The Kafka side of a guard: three partitions, assigned by hand, no consumer group, no commits, for ever.
+
+* Keys are read to their end first, then checkpoints, then the log; then all three as records come.
+* End offsets are asked for every few seconds, and at once when the core waits for keys. Reaching one tells the core
+  how current it is. A question never stops the reading.
+* A lost connection, a broker that is away, a topic that does not exist yet: tried again, ever more slowly, with jitter.
+* When records are missing, the log is read again: first from the last record applied, then from its beginning.
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from revocast.schemas.settings import KafkaSettings
+from revocast.sdk.backoff import Backoff
+from revocast.sdk.clock import Clock
+from revocast.sdk.core import Asked, GuardCore, Received
+from revocast.sdk.freshness import State, Topic
+from revocast.sdk.journal import Journal, logger
+
+__all__ = ["Follower"]
+
+_ASK_EVERY: Final = 5.0
+_IDLE_MS: Final = 1000
+_STARTING_MS: Final = 50
+_SLICE: Final = 64
+_BATCH: Final = 1024
+_RECENT_CHECKPOINTS: Final = 100
+_STOP_TIMEOUT: Final = 5.0
+
+
+class _LinkLost(Exception):
+    """The broker has not answered for too long: connect anew."""
+
+
+class Follower:
+    """Feeds one core. `problem` says what is wrong with the connection; empty: nothing."""
+
+    def __init__(self, settings: KafkaSettings, core: GuardCore, clock: Clock, journal: Journal) -> None:
+        topics = settings.topics
+        names = {
+            Topic.KEYS: topics.keys,
+            Topic.CHECKPOINTS: topics.checkpoints,
+            Topic.LOG: topics.revocations,
+        }
+        self.problem = "not connected yet"
+        self._options = settings.client_options()
+        self._partitions = {topic: TopicPartition(name, 0) for topic, name in names.items()}
+        self._core = core
+        self._clock = clock
+        self._journal = journal
+        self._next: dict[Topic, int] = {}
+        self._marks: dict[Topic, tuple[Asked, int]] = {}
+        self._asked_at = float("-inf")
+        self._connect_backoff = Backoff(0.1, 10.0)
+        self._reread_backoff = Backoff(1.0, 60.0)
+        self._reread_at: float | None = None
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            try:
+                await self._session()
+            except (KafkaError, OSError, TimeoutError, _LinkLost) as error:
+                self.problem = f"Kafka: {error}" if str(error) else f"Kafka: {type(error).__name__}"
+                logger.info("connecting again: %s", self.problem)
+            except (
+                Exception
+            ) as error:  # a defect must not leave the service deaf: it is told, and tried again
+                self.problem = f"a defect in the guard: {type(error).__name__}"
+                logger.exception("the guard's reader failed; starting it again")
+            await asyncio.sleep(self._connect_backoff.next())
+
+    async def _session(self) -> None:
+        consumer = AIOKafkaConsumer(
+            **self._options,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a log that starts after our offset must be noticed, not skipped into
+            request_timeout_ms=10_000,
+            metadata_max_age_ms=30_000,
+        )
+        asking: asyncio.Task[None] | None = None
+        try:
+            await consumer.start()
+            await self._assign(consumer)
+            self._marks.clear()
+            self._asked_at = float("-inf")
+            connected_at = self._clock().monotonic
+            while True:
+                if (asking is None or asking.done()) and self._should_ask():
+                    asking = asyncio.create_task(self._ask(consumer))
+                await self._read(consumer)
+                self._check_link(connected_at)
+                await self._reread_if_needed(consumer)
+        finally:
+            if asking is not None:
+                asking.cancel()
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(_STOP_TIMEOUT):
+                    await consumer.stop()
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        # Asked for by name, a missing topic would be created by some brokers, with a configuration that loses records.
+        existing = await consumer.topics()
+        missing = sorted(tp.topic for tp in self._partitions.values() if tp.topic not in existing)
+        if missing:
+            raise _LinkLost(f"no such topic: {', '.join(missing)}; has the issuer been initialized?")
+        partitions = list(self._partitions.values())
+        consumer.assign(partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for topic, tp in self._partitions.items():
+            start = self._next.get(topic, begins[tp])
+            if topic is Topic.CHECKPOINTS and self._core.chain.checkpoint is None:
+                # Only the newest counts, and compaction is lazy: begin near the end, unless that found none before.
+                tried = topic in self._next
+                start = begins[tp] if tried else max(begins[tp], ends[tp] - _RECENT_CHECKPOINTS)
+            consumer.seek(tp, start)
+
+    def _should_ask(self) -> bool:
+        if self._marks:
+            return False  # the last question is still being answered by reading
+        starting = self._core.state is State.STARTING
+        since = self._clock().monotonic - self._asked_at
+        return self._core.wants_keys or starting or since >= _ASK_EVERY
+
+    async def _ask(self, consumer: AIOKafkaConsumer) -> None:
+        asked = self._core.ask(self._clock())
+        self._asked_at = asked.at.monotonic
+        try:
+            ends = await consumer.end_offsets(list(self._partitions.values()))
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.problem = f"Kafka does not answer: {type(error).__name__}"
+            return
+        self.problem = ""
+        self._connect_backoff.reset()
+        self._marks = {topic: (asked, ends[tp]) for topic, tp in self._partitions.items()}
+        await self._reach_marks(consumer)
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        active = [self._partitions[topic] for topic in self._active()]
+        starting = self._core.state is State.STARTING
+        try:
+            batches = await consumer.getmany(
+                *active, timeout_ms=_STARTING_MS if starting else _IDLE_MS, max_records=_BATCH
+            )
+        except OffsetOutOfRangeError as error:
+            await self._begin_again(consumer, error)
+            return
+        for topic in Topic:
+            tp = self._partitions[topic]
+            if records := batches.get(tp):
+                await self._feed(topic, records)
+                self._next[topic] = await consumer.position(tp)
+        await self._reach_marks(consumer)
+
+    def _active(self) -> list[Topic]:
+        """The topics to read now: each waits, once, for the one before to have been read to its end."""
+        freshness, active = self._core.freshness, []
+        for topic in Topic:
+            active.append(topic)
+            if not freshness.has_seen_end(topic):
+                break
+        return active
+
+    async def _feed(self, topic: Topic, records: list[ConsumerRecord[bytes, bytes]]) -> None:
+        for start in range(0, len(records), _SLICE):
+            part = [Received(record.offset, record.value) for record in records[start : start + _SLICE]]
+            self._journal.verdicts(topic, self._core.receive(topic, part, self._clock()))
+            await asyncio.sleep(0)  # a long log must not hold up the service's own requests
+
+    async def _reach_marks(self, consumer: AIOKafkaConsumer) -> None:
+        for topic, (asked, end) in list(self._marks.items()):
+            # The position, not the last record's offset: what compaction or a transaction left has no record.
+            if await consumer.position(self._partitions[topic]) >= end and self._marks.pop(topic, None):
+                self._journal.verdicts(topic, self._core.caught_up(topic, asked, self._clock()))
+
+    async def _begin_again(self, consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> None:
+        lost = [tp for tp in self._partitions.values() if tp in error.args[0]]
+        for tp, begin in (await consumer.beginning_offsets(lost)).items():
+            logger.warning(
+                "%s does not hold the offset where reading stopped: it was truncated or recreated", tp.topic
+            )
+            consumer.seek(tp, begin)
+
+    async def _reread_if_needed(self, consumer: AIOKafkaConsumer) -> None:
+        now = self._clock()
+        if self._core.state is State.READY:
+            self._reread_backoff.reset()
+        if not self._core.wants_reread(now):
+            self._reread_at = None
+            return
+        if self._reread_at is None:
+            self._reread_at = now.monotonic + self._reread_backoff.next() - 0.5
+        if now.monotonic < self._reread_at:
+            return
+        self._reread_at = None
+        begins = await consumer.beginning_offsets(list(self._partitions.values()))
+        log, keys = self._partitions[Topic.LOG], self._partitions[Topic.KEYS]
+        start = begins[log]
+        if self._reread_backoff.attempts == 1 and self._core.applied_offset is not None:
+            start = max(start, self._core.applied_offset + 1)
+        logger.info("reading the log again from offset %d", start)
+        self._core.reread(now)
+        self._marks.clear()
+        consumer.seek(log, start)
+        consumer.seek(keys, begins[keys])
+
+    def _check_link(self, connected_at: float) -> None:
+        now = self._clock()
+        age = self._core.freshness.link_age(now)
+        limit = self._core.freshness.limits.link_age / 2
+        if age is not None and min(age, now.monotonic - connected_at) > limit:
+            raise _LinkLost(f"no answer for {age:.0f} s")

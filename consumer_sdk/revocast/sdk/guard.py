@@ -1,0 +1,257 @@
+"""The guard: what a service embeds. Here its parts are put together.
+
+guard = Guard(issuer="https://issuer.example", audience="orders", kafka="kafka:9092")
+async with guard:                   # or `with guard:` where there is no event loop
+    claims = guard.verify(token)    # in memory; raises TokenRevoked, TokenExpired, UnknownKey, …
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from revocast.schemas.record import Position
+from revocast.sdk.background import BackgroundLoop
+from revocast.sdk.bearer import bearer_token
+from revocast.sdk.claims import NO_CLAIMS, Claims
+from revocast.sdk.clock import Clock, system_clock
+from revocast.sdk.core import GuardCore
+from revocast.sdk.errors import GuardNotReady, RevocastError, StartupTimeout
+from revocast.sdk.freshness import State, Transition
+from revocast.sdk.health import Health
+from revocast.sdk.journal import Journal, logger
+from revocast.sdk.kafka import KafkaSource
+from revocast.sdk.policy import Policy
+from revocast.sdk.settings import GuardSettings, Mode
+
+if TYPE_CHECKING:
+    from revocast.sdk.integrations.fastapi import Required
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Judges access tokens in memory, on a state that it keeps current by itself.
+
+    `issuer` is the issuer's URL and `audience` this service, as tokens name both. `kafka` is bootstrap servers, and `prefix`
+    what the topics' names begin with. `root` is the root key's thumbprint; without it the root is pinned on first use, and
+    remembered under `state_dir`. `policy` is what happens while the guard cannot know whether it is current: `deny` or
+    `allow`. `mode="shadow"` refuses nothing and reports what it would have refused: for roll-out, in services that still
+    verify tokens themselves. `startup_timeout`, `link_age` and `authority_age` are seconds; `cache_size` counts remembered
+    tokens.
+
+    Raises `SettingsError` when an argument cannot be right.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        kafka: str,
+        root: str | None = None,
+        *,
+        prefix: str | None = None,
+        policy: Policy | None = None,
+        mode: Mode | None = None,
+        startup_timeout: float | None = None,
+        link_age: float | None = None,
+        authority_age: float | None = None,
+        cache_size: int | None = None,
+        state_dir: Path | str | None = None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self.settings = GuardSettings.from_env(
+            {},
+            issuer=issuer,
+            audience=audience,
+            kafka=kafka,
+            root=root,
+            prefix=prefix,
+            policy=policy,
+            mode=mode,
+            startup_timeout=startup_timeout,
+            link_age=link_age,
+            authority_age=authority_age,
+            cache_size=cache_size,
+            state_dir=state_dir,
+        )
+        self._clock = clock
+        self._journal = Journal()
+        self._source = KafkaSource(self.settings, clock, self._journal)
+        self._core: GuardCore | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._background: BackgroundLoop | None = None
+        self._ready = asyncio.Event()
+        self._watchers: list[Callable[[Transition], None]] = []
+        self._refused: Counter[str] = Counter()
+        self._refused_lock = threading.Lock()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **given: Any) -> Self:
+        """From `REVOCAST_ISSUER`, `REVOCAST_AUDIENCE`, `REVOCAST_KAFKA`, `REVOCAST_ROOT`, …; `given` values win.
+
+        Raises `SettingsError`, naming the variable.
+        """
+        names = GuardSettings.model_fields
+        settings = GuardSettings.from_env(environ, **{name: given[name] for name in given if name in names})
+        others = {name: value for name, value in given.items() if name not in names}
+        return cls(**settings.model_dump(), **others)
+
+    # --- judging
+
+    def verify(self, token: str, *, scopes: Collection[str] = ()) -> Claims:
+        """The claims of an access token that is good now and grants all `scopes`. No I/O, no waiting, any thread.
+
+        Raises a `TokenError` (`TokenRevoked`, `TokenExpired`, `UnknownKey`, `InsufficientScope`, …) when it is not, and a
+        `GuardUnavailable` when the guard cannot know and its policy is `deny`.
+        """
+        try:
+            return self._started().verify(token, self._clock(), scopes)
+        except RevocastError as error:
+            return self._refuse(error, token)
+
+    def verify_request(self, authorization: Sequence[str], *, scopes: Collection[str] = ()) -> Claims:
+        """As `verify`, for the values of all Authorization headers of a request (RFC 6750 §2.1)."""
+        try:
+            token = bearer_token(authorization)
+        except RevocastError as error:
+            return self._refuse(error, "")
+        return self.verify(token, scopes=scopes)
+
+    @cached_property
+    def required(self) -> "Required":
+        """The FastAPI dependency: `Security(guard.required, scopes=["orders:read"])`. Needs the extra `fastapi`."""
+        from revocast.sdk.integrations.fastapi import Required
+
+        return Required(self)
+
+    # --- observing
+
+    @property
+    def state(self) -> State:
+        """`starting`, `ready`, `stale`, `incomplete` or `closed`."""
+        return self._core.state if self._core else State.STARTING
+
+    def health(self) -> Health:
+        """A snapshot: state and reason, positions, ages, counts, warnings. Raises `GuardNotReady` before the start."""
+        health = self._started().health(self._clock())
+        with self._refused_lock:
+            refused = {f"refused.{code}": count for code, count in self._refused.items()}
+        return health.counting(refused)
+
+    def on_change(self, watcher: Callable[[Transition], None]) -> None:
+        """Call `watcher` at every change of state, on the guard's loop. What it raises is logged."""
+        self._watchers.append(watcher)
+
+    def table(self) -> tuple[Position | None, bytes]:
+        """Where in the log the enforced table stands, and its canonical bytes: the same as issuer and streams hold there."""
+        core = self._started()
+        if self._background is None:
+            return core.table()
+        return self._background.call(_table_of(core))
+
+    # --- life
+
+    async def start(self) -> None:
+        """Read everything; return once current. Raises `StartupTimeout`, which says what is missing."""
+        self._task = asyncio.create_task(self._live(), name="revocast guard")
+        waiting = asyncio.create_task(self._ready.wait())
+        done, _ = await asyncio.wait(
+            {self._task, waiting}, timeout=self.settings.startup_timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        waiting.cancel()
+        if waiting in done:
+            return
+        if self.settings.mode == "shadow" and not self._task.done():
+            logger.warning("not ready in time, and in shadow mode, so going on: %s", self._missing())
+            return
+        if self._task.done():
+            self._task.result()  # a defect, not a wait: let it be seen
+        missing = self._missing()
+        await self.stop()
+        raise StartupTimeout(f"{missing} (waited {self.settings.startup_timeout:g} s)")
+
+    async def stop(self) -> None:
+        """Judge no more, and let go of everything."""
+        if self._core is not None:
+            self._core.close(self._clock())
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        self._background = BackgroundLoop()
+        try:
+            self._background.call(self.start())
+        except BaseException:
+            self._background.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._background is not None
+        self._background.call(self.stop())
+        self._background.stop()
+
+    # --- inside
+
+    async def _live(self) -> None:
+        self._adopt(await self._source.open())
+        await self._source.run()
+
+    def _adopt(self, core: GuardCore) -> None:
+        core.watch(self._changed)
+        self._core = core
+
+    def _changed(self, transition: Transition) -> None:
+        self._journal.transition(transition)
+        if transition.after is State.READY:
+            self._ready.set()
+        for watcher in self._watchers:
+            try:
+                watcher(transition)
+            except Exception:
+                logger.exception("a watcher of the guard's state failed")
+
+    def _started(self) -> GuardCore:
+        if self._core is None:
+            raise GuardNotReady("it was not started, or does not know yet whom to trust")
+        return self._core
+
+    def _missing(self) -> str:
+        parts = [self._core.missing() if self._core else "the root is not pinned yet", self._source.problem]
+        return "; ".join(part for part in parts if part)
+
+    def _refuse(self, error: RevocastError, token: str) -> Claims:
+        with self._refused_lock:
+            self._refused[error.code] += 1
+        if self.settings.mode == "enforce":
+            raise error
+        logger.info("shadow: would have refused a token: %s", error.code)
+        try:
+            # Authentic claims, or none: not even shadow mode hands out what no trusted key has signed.
+            return self._started().verifier.authenticate(token)
+        except RevocastError:
+            return NO_CLAIMS
+
+
+async def _table_of(core: GuardCore) -> tuple[Position | None, bytes]:
+    return core.table()

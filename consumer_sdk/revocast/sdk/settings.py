@@ -1,0 +1,48 @@
+"""A guard's settings, from arguments or from the environment (`REVOCAST_…`)."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from revocast.schemas.settings import KafkaSettings
+from revocast.sdk.freshness import Limits
+from revocast.sdk.policy import Policy
+
+__all__ = ["GuardSettings", "Mode"]
+
+Mode = Literal["enforce", "shadow"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _default_state_dir() -> Path:
+    # Where state that should survive a restart belongs, by the XDG Base Directory specification.
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "revocast"
+
+
+class GuardSettings(KafkaSettings):
+    """Times are seconds. `root` is the root's RFC 7638 thumbprint; without it the root is pinned on first use."""
+
+    issuer: str = Field(min_length=1, description="the issuer's URL, as tokens name it in iss")
+    audience: str = Field(min_length=1, description="this service, as tokens name it in aud")
+    root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+    policy: Policy = "deny"
+    mode: Mode = "enforce"
+    startup_timeout: Positive = 30.0
+    link_age: Positive = 60.0
+    authority_age: Positive = 3600.0
+    cache_size: Annotated[int, Field(ge=0, description="verified tokens that are remembered")] = 8192
+    state_dir: Path = Field(default_factory=_default_state_dir)
+
+    @property
+    def limits(self) -> Limits:
+        """The ages at which the policy acts."""
+        return Limits(link_age=self.link_age, authority_age=self.authority_age)
+
+    @property
+    def memory_path(self) -> Path:
+        """Where the pinned root and the newest versions seen are remembered: a file for each deployment."""
+        name = hashlib.sha256(f"{self.issuer}\n{self.prefix}".encode()).hexdigest()[:16]
+        return self.state_dir / f"guard-{name}.json"

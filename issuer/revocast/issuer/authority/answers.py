@@ -89,7 +89,7 @@ class Status:
     n: int
     t: int
     published_n: int
-    table: bytes
+    table: bytes = field(repr=False)
     key_set_version: int
     delegations_version: int
     delegations_expire_at: int

@@ -15,6 +15,7 @@ __all__ = [
     "TOKEN",
     "add_document",
     "add_key",
+    "all_documents",
     "as_token_key",
     "event_key",
     "newest_document",
@@ -106,6 +107,11 @@ def newest_document(session: Session, type: str, *, published: bool = False) -> 
     if document is None:
         raise NotInitialized(f"no document of type {type}: run `revocast init` first")
     return document
+
+
+def all_documents(session: Session) -> list[KeyDocument]:
+    """Every document there was."""
+    return list(session.scalars(select(KeyDocument)))
 
 
 def unpublished_documents(session: Session) -> list[KeyDocument]:

@@ -1,0 +1,126 @@
+"""Which process's relay publishes. Losing is always noticed before the next publish.
+
+PostgreSQL: a session advisory lock on a connection of its own; it is held exactly as long as that connection lives.
+SQLite: a lock on a file beside the database, which the kernel drops with the process, however it dies.
+"""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+import psycopg
+from filelock import FileLock, Timeout
+
+from revocast.issuer.storage import Storage
+
+__all__ = ["Election", "ElectionLost", "election_for"]
+
+_ADVISORY_KEY: Final = 0x7265766F_72656C61  # "revorela"
+_CONNECT_S: Final = 5
+
+
+class ElectionLost(Exception):
+    """This process is not the elected one any more: stand again, and check the log again."""
+
+
+class Election(Protocol):
+    """One seat, for which every issuer process stands."""
+
+    async def stand(self) -> bool:
+        """Try to take the seat; at once."""
+        ...
+
+    async def check(self) -> None:
+        """Raise `ElectionLost` unless the seat is still ours."""
+        ...
+
+    async def resign(self) -> None:
+        """Leave the seat to another process."""
+        ...
+
+
+def election_for(storage: Storage) -> Election:
+    """The election that fits the database."""
+    if storage.is_postgresql:
+        url = storage.url.set(drivername="postgresql")
+        return AdvisoryLock(url.render_as_string(hide_password=False))
+    return LockFile(storage.sqlite_file.with_name(storage.sqlite_file.name + ".relay"))
+
+
+class LockFile:
+    """A locked file. Someone who deletes it lets a second process in, so the file's identity is checked, too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path, blocking=False, thread_local=False, mode=0o600)
+        self._identity = (0, 0)
+
+    async def stand(self) -> bool:
+        """Try to lock the file."""
+        try:
+            self._lock.acquire()
+            self._identity = self._read_identity()
+        except (Timeout, OSError):
+            self._lock.release(force=True)
+            return False
+        return True
+
+    async def check(self) -> None:
+        """Compare the locked file with the one that has its name."""
+        try:
+            same = self._lock.is_locked and self._read_identity() == self._identity
+        except OSError:
+            same = False
+        if not same:
+            raise ElectionLost("the relay's lock file is not the one that was locked")
+
+    async def resign(self) -> None:
+        """Unlock."""
+        self._lock.release(force=True)
+
+    def _read_identity(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_dev, status.st_ino
+
+
+class AdvisoryLock:
+    """A PostgreSQL session advisory lock."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def stand(self) -> bool:
+        """Connect if need be, and try to take the lock."""
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(
+                    self._conninfo,
+                    autocommit=True,
+                    connect_timeout=_CONNECT_S,
+                    # A server that vanished without a word is noticed within seconds, not hours.
+                    keepalives_idle=5,
+                    keepalives_interval=2,
+                    keepalives_count=3,
+                    tcp_user_timeout=10_000,
+                )
+            answer = await self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_ADVISORY_KEY,))
+            row = await answer.fetchone()
+        except psycopg.Error:
+            await self.resign()
+            return False
+        return bool(row and row[0])
+
+    async def check(self) -> None:
+        """The lock lives as long as its connection: ask on it."""
+        try:
+            if self._connection is None:
+                raise ElectionLost("not connected to the database")
+            await self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise ElectionLost(f"the relay's database connection: {type(error).__name__}") from None
+
+    async def resign(self) -> None:
+        """Close the connection, and with it the lock."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None

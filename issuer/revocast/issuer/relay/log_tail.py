@@ -1,0 +1,144 @@
+"""The log as Kafka has it, compared with the log as the database has it.
+
+* The relay publishes n only behind a verified head n-1: `head` is the last record, contiguous from the start of what was
+  read, that is byte for byte the stored one.
+* Reading begins where an earlier relay noted the end of what Kafka acknowledged, if the record before that place is the
+  stored one. Else, as after a topic was recreated or lost its tail, it begins at the first record there is.
+* A record that a delegated event key signed and that the database does not have, or has otherwise, ends publishing
+  (`LogMismatch`): the database was restored, or two authorities write one log. Going on would fork it.
+* Anything else on the topic is junk: readers reject it, and so does this.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord
+
+from revocast.issuer.errors import LogMismatch
+from revocast.issuer.relay.reading import PartitionReader
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.log import head_of, published_place
+from revocast.issuer.storage.publishing import Stored, stored_compacts, stored_hashes
+from revocast.schemas.errors import SchemaError
+from revocast.schemas.events import Envelope
+from revocast.schemas.record import Record
+from revocast.schemas.trust import Trust
+
+__all__ = ["LogTail"]
+
+_LONGEST_N: Final = 18
+
+
+class LogTail:
+    """Follows `revocast.revocations`. `trust` holds the delegation list of the database."""
+
+    def __init__(self, storage: Storage, reader: PartitionReader, trust: Trust) -> None:
+        self._storage = storage
+        self._reader = reader
+        self._trust = trust
+        self.epoch = 0
+        self.head = 0
+        """The newest n of the epoch that Kafka verifiably has."""
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the newest record that was read."""
+        return self._reader.next_offset
+
+    async def open(self) -> None:
+        """Find the head of the log. Raises `LogMismatch`."""
+        self.epoch, published, noted = await asyncio.to_thread(self._noted)
+        first, end = await self._reader.bounds()
+        self.head = 0
+        if published and first < noted <= end:
+            self._reader.seek(noted - 1)
+            before = await self._reader.read()
+            stored = await asyncio.to_thread(self._stored, [published])
+            if before[0].offset == noted - 1 and _is_stored(before[0].value, stored.get(published)):
+                self.head = published
+                await self._take(before[1:])
+        if not self.head:
+            self._reader.seek(first)
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Read to an end offset asked now. Raises `LogMismatch`."""
+        end = await self._reader.end()
+        if end < self._reader.next_offset:
+            # The topic lost records, or is another one by now.
+            self.head = 0
+            self._reader.seek((await self._reader.bounds())[0])
+        while self._reader.next_offset < end:
+            await self._take(await self._reader.read())
+
+    async def _take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        # The key is only a hint for the look-up: the comparison of the bytes decides.
+        hints = [_hint(record.key) for record in records]
+        stored = await asyncio.to_thread(self._stored, hints)
+        for record, hint in zip(records, hints, strict=True):
+            if _is_stored(record.value, stored.get(hint)):
+                self._pass(hint)
+            else:
+                await self._examine(record)
+
+    async def _examine(self, record: ConsumerRecord[Any, Any]) -> None:
+        try:
+            envelope = Envelope.parse(record.value or b"")
+            key = self._trust.record_key(envelope.kid)
+            if key is None or not envelope.verified_by(key):
+                return
+        except SchemaError:
+            return
+        try:
+            event = envelope.event()
+            if event.type != Record.TYPE and event.ignorable:
+                return
+            found = Record.from_event(event)
+        except SchemaError:
+            raise LogMismatch(
+                f"offset {record.offset}: signed by an event key of ours and not understood; "
+                "a newer release of the issuer wrote it"
+            ) from None
+        if not self._trust.covers_record(envelope.kid, found.epoch, found.n):
+            return
+        known = await asyncio.to_thread(self._hash_of, found.epoch, found.n)
+        if known is None:
+            raise LogMismatch(
+                f"the log is ahead of the database: Kafka holds record {found.epoch}/{found.n} at offset "
+                f"{record.offset}, the database does not; it was restored, or is not this log's"
+            )
+        if known != envelope.hash:
+            raise LogMismatch(
+                f"the log and the database differ: record {found.epoch}/{found.n} at offset {record.offset} "
+                "is not the stored one"
+            )
+        if found.epoch == self.epoch:
+            self._pass(found.n)
+
+    def _pass(self, n: int) -> None:
+        # A replay stands below the head. A record beyond a gap is there, but not behind its predecessor: the relay
+        # publishes from the gap on again, and readers take each record once.
+        if n == self.head + 1:
+            self.head = n
+
+    def _noted(self) -> tuple[int, int, int]:
+        with self._storage.read() as session:
+            epoch, place = head_of(session).epoch, published_place(session)
+            return epoch, place.n if place.epoch == epoch else 0, place.next_offset
+
+    def _stored(self, numbers: Sequence[int]) -> Mapping[int, Stored]:
+        with self._storage.read() as session:
+            return stored_compacts(session, self.epoch, numbers)
+
+    def _hash_of(self, epoch: int, n: int) -> bytes | None:
+        with self._storage.read() as session:
+            return stored_hashes(session, [(epoch, n)]).get((epoch, n))
+
+
+def _hint(key: bytes | None) -> int:
+    return int(key) if key and len(key) <= _LONGEST_N and key.isdigit() else 0
+
+
+def _is_stored(value: bytes | None, stored: Stored | None) -> bool:
+    return stored is not None and value == stored.compact

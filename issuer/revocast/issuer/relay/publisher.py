@@ -1,0 +1,195 @@
+"""What the elected relay does with one pair of Kafka clients: from the database onto the topics, in order.
+
+* Key documents first: a record that names a key version must find it on the topic.
+* Records only behind a verified head. Their sends are pipelined; only the contiguous acknowledged beginning counts.
+* Whoever waits is woken at the acknowledgement, before the database is told: the log itself says what is published.
+* Any error ends this publisher. The next one begins by checking the log again, so it never has to guess what was written.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from revocast.issuer.authority.terms import Terms
+from revocast.issuer.clock import Clock
+from revocast.issuer.keystore import KeyStore
+from revocast.issuer.publication import Publication
+from revocast.issuer.relay.keys_topic import documents_missing_on
+from revocast.issuer.relay.log_tail import LogTail
+from revocast.issuer.relay.reading import PartitionReader
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.outbox import drop_events, oldest_events
+from revocast.issuer.storage.publishing import (
+    Stored,
+    event_signer,
+    has_records_after,
+    mark_documents,
+    mark_published,
+    sign_records,
+    stored_hashes,
+)
+from revocast.issuer.storage.signing_keys import newest_document, unpublished_documents
+from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.delegations import DelegationList
+from revocast.schemas.events import assemble
+from revocast.schemas.keyset import KeySet
+from revocast.schemas.topics import Topics
+from revocast.schemas.trust import Trust
+
+__all__ = ["Publisher"]
+
+_BATCH: Final = 200
+_AUDIT_TYPE: Final = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a publisher works with."""
+
+    storage: Storage
+    keystore: KeyStore
+    publication: Publication
+    topics: Topics
+    clock: Clock
+
+
+class Publisher:
+    """Lives from one check of the log to the first error. `producer` is idempotent with `acks=all`; both are started."""
+
+    def __init__(self, authority: Authority, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
+        self._storage = authority.storage
+        self._keystore = authority.keystore
+        self._publication = authority.publication
+        self._topics = authority.topics
+        self._clock = authority.clock
+        self._producer = producer
+        self._consumer = consumer
+        self._checkpoint_t = 0
+
+    async def open(self) -> None:
+        """Compare both control topics with the database. Raises `LogMismatch`."""
+        terms, delegations = await asyncio.to_thread(self._trusted)
+        keys = PartitionReader(self._consumer, self._topics.keys)
+        missing = await documents_missing_on(keys, self._storage, terms.issuer, terms.root)
+        await self._publish_documents(missing)
+        trust = Trust(terms.issuer, terms.root)
+        trust.receive(delegations, 0)
+        self._tail = LogTail(self._storage, PartitionReader(self._consumer, self._topics.revocations), trust)
+        self._issuer = terms.issuer
+        await self._tail.open()
+        await self._note(self._tail.head)
+
+    async def publish_documents(self) -> None:
+        """Publish key sets and delegation lists that Kafka does not have yet."""
+        await self._publish_documents(await asyncio.to_thread(self._unpublished))
+
+    async def publish_records(self) -> int:
+        """Publish the log up to the database's head; how many records. Raises `LogMismatch` and Kafka's errors."""
+        published = 0
+        while await asyncio.to_thread(self._has_more):
+            await self._tail.catch_up()
+            batch = await asyncio.to_thread(self._signed)
+            if batch:
+                await self._publish_batch(batch)
+                # What was acknowledged is read back before the next batch goes behind it.
+                await self._tail.catch_up()
+                await self._note(self._tail.head)
+                published += len(batch)
+        return published
+
+    async def publish_checkpoint(self) -> int | None:
+        """Say that the log's head is where Kafka has it; the checkpoint's time, or None before the first record."""
+        if not self._tail.head:
+            return None
+        checkpoint, compact = await asyncio.to_thread(self._signed_checkpoint)
+        await self._producer.send_and_wait(self._topics.checkpoints, compact, key=checkpoint.key, partition=0)
+        self._checkpoint_t = checkpoint.t
+        return checkpoint.t
+
+    async def publish_audit(self) -> None:
+        """Publish the outbox and forget what was acknowledged. A crash in between repeats events, with the same ids."""
+        while events := await asyncio.to_thread(self._oldest_events):
+            sent = [
+                await self._producer.send(
+                    self._topics.audit, event, key=event_id.encode(), headers=_AUDIT_TYPE
+                )
+                for _, event_id, event in events
+            ]
+            await asyncio.gather(*sent)
+            await asyncio.to_thread(self._drop_events, [seq for seq, _, _ in events])
+
+    async def _publish_batch(self, batch: Sequence[Stored]) -> None:
+        topic = self._topics.revocations
+        sent = [
+            await self._producer.send(topic, stored.compact, key=str(stored.n).encode(), partition=0)
+            for stored in batch
+        ]
+        try:
+            for stored, acknowledgement in zip(batch, sent, strict=True):
+                await acknowledgement
+                self._publication.acknowledged(self._tail.epoch, stored.n)
+        finally:
+            for acknowledgement in sent:
+                acknowledgement.cancel()
+
+    async def _publish_documents(self, documents: Sequence[tuple[str, bytes]]) -> None:
+        for jti, compact in documents:
+            await self._producer.send_and_wait(self._topics.keys, compact, key=jti.encode(), partition=0)
+            await asyncio.to_thread(self._mark_document, jti)
+
+    async def _note(self, n: int) -> None:
+        self._publication.acknowledged(self._tail.epoch, n)
+        await asyncio.to_thread(self._mark_published, self._tail.epoch, n, self._tail.next_offset)
+
+    # -- what runs in a thread, because the database is synchronous ---------------------------------------------------
+
+    def _trusted(self) -> tuple[Terms, bytes]:
+        with self._storage.read() as session:
+            return load_terms(session), newest_document(session, DelegationList.TYPE).compact
+
+    def _unpublished(self) -> list[tuple[str, bytes]]:
+        with self._storage.read() as session:
+            return [(document.jti, document.compact) for document in unpublished_documents(session)]
+
+    def _mark_document(self, jti: str) -> None:
+        with self._storage.write() as session:
+            mark_documents(session, [jti], int(self._clock()))
+
+    def _has_more(self) -> bool:
+        with self._storage.read() as session:
+            return has_records_after(session, self._tail.epoch, self._tail.head)
+
+    def _signed(self) -> list[Stored]:
+        with self._storage.write() as session:
+            return sign_records(session, self._tail.epoch, self._tail.head, _BATCH, self._keystore)
+
+    def _mark_published(self, epoch: int, n: int, next_offset: int) -> None:
+        with self._storage.write() as session:
+            mark_published(session, epoch, n, next_offset)
+
+    def _signed_checkpoint(self) -> tuple[Checkpoint, bytes]:
+        with self._storage.read() as session:
+            epoch, n = self._tail.epoch, self._tail.head
+            checkpoint = Checkpoint(
+                t=max(int(self._clock()), self._checkpoint_t),
+                epoch=epoch,
+                n=n,
+                hash=stored_hashes(session, [(epoch, n)])[epoch, n],
+                delegations=newest_document(session, DelegationList.TYPE, published=True).version,
+                key_set=newest_document(session, KeySet.TYPE, published=True).version,
+            )
+            signer = event_signer(session, self._keystore)
+        signing_input = checkpoint.signing_input(self._issuer, signer.kid, signer.alg)
+        return checkpoint, assemble(signing_input, signer.sign(signing_input))
+
+    def _oldest_events(self) -> list[tuple[int, str, bytes]]:
+        with self._storage.read() as session:
+            return [(row.seq, row.event_id, row.event) for row in oldest_events(session, _BATCH)]
+
+    def _drop_events(self, seqs: Sequence[int]) -> None:
+        with self._storage.write() as session:
+            drop_events(session, seqs)

@@ -1,0 +1,46 @@
+"""Reading one partition to its end, as the relay does before it trusts what it is about to write behind."""
+
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+
+__all__ = ["PartitionReader"]
+
+_FETCH_MS: Final = 500
+_STALLED_FETCHES: Final = 20
+_BATCH: Final = 200
+
+
+class PartitionReader:
+    """A place in partition 0 of one topic. The consumer belongs to the caller and reads other partitions, too."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self._consumer = consumer
+        self._partition = TopicPartition(topic, 0)
+        self.next_offset = 0
+
+    async def bounds(self) -> tuple[int, int]:
+        """The first offset that exists and the one after the last, asked now."""
+        first = await self._consumer.beginning_offsets([self._partition])
+        last = await self._consumer.end_offsets([self._partition])
+        return first[self._partition], last[self._partition]
+
+    async def end(self) -> int:
+        """The offset after the last record, asked now."""
+        last = await self._consumer.end_offsets([self._partition])
+        return int(last[self._partition])
+
+    def seek(self, offset: int) -> None:
+        """Continue at `offset`."""
+        self._consumer.seek(self._partition, offset)
+        self.next_offset = offset
+
+    async def read(self) -> list[ConsumerRecord[Any, Any]]:
+        """Some of the next records, in order. Raises `KafkaTimeoutError` when the broker gives none for ten seconds."""
+        for _ in range(_STALLED_FETCHES):
+            found = await self._consumer.getmany(self._partition, timeout_ms=_FETCH_MS, max_records=_BATCH)
+            self.next_offset = await self._consumer.position(self._partition)
+            if records := found.get(self._partition):
+                return list(records)
+        raise KafkaTimeoutError("the broker names an end offset and gives no record before it")

@@ -1,0 +1,232 @@
+"""The relay: stand for election, check the log, publish; after any error, from the start again.
+
+Its state, as in `RelayReport`:
+
+    stopped      not running
+    standby      another process publishes
+    connecting   elected, and Kafka or the database does not answer
+    publishing   elected, the log is verified, what is committed is published
+    refusing     elected, and Kafka holds something signed that the database does not know; stays until that is solved
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from revocast.issuer.authority.answers import RelayReport
+from revocast.issuer.clock import Clock, wall_clock
+from revocast.issuer.errors import IssuerError, LogMismatch
+from revocast.issuer.key_desk import KeyDesk
+from revocast.issuer.keystore import KeyStore
+from revocast.issuer.publication import Publication
+from revocast.issuer.relay.election import ElectionLost, election_for
+from revocast.issuer.relay.publisher import Authority, Publisher
+from revocast.issuer.revoking import RevocationDesk
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.outbox import write_event
+from revocast.issuer.storage.publishing import newest_marks
+from revocast.schemas.audit import AuditType
+from revocast.schemas.settings import KafkaSettings
+
+__all__ = ["Relay"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+_STAND_EVERY_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.025
+_TIMERS_EVERY_S: Final = 1.0
+_CHECKPOINT_EVERY_S: Final = 2.0
+_BURST: Final = 20
+_RETRY_S: Final = (0.1, 2.0)
+_REFUSE_EVERY_S: Final = 5.0
+_REQUEST_MS: Final = 10_000
+_STOP_S: Final = 5.0
+
+
+class Relay:
+    """One per issuer process; `publication` is shared with its `Service`. Run it with `start` and `stop`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        keystore: KeyStore,
+        publication: Publication,
+        kafka: KafkaSettings,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._storage = storage
+        self._publication = publication
+        self._kafka = kafka
+        self._clock = clock
+        self._authority = Authority(storage, keystore, publication, kafka.topics, clock)
+        self._election = election_for(storage)
+        self._desk = RevocationDesk(storage, publication, clock)
+        self._keys = KeyDesk(storage, keystore, publication, clock)
+        self._committed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._refused: str | None = None
+
+    async def start(self) -> None:
+        """Begin to stand for election and to publish."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._committed.set)
+
+        self._publication.when_committed(wake)
+        self._task = asyncio.create_task(self._run(), name="revocast-relay")
+
+    async def stop(self) -> None:
+        """Stop publishing and leave the seat. What is committed and not published waits for the next relay."""
+        self._publication.when_committed(lambda: None)
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_STOP_S)
+        self._report("stopped")
+
+    async def _run(self) -> None:
+        delay = _RETRY_S[0]
+        try:
+            while True:
+                if not await self._election.stand():
+                    self._report("standby")
+                    await asyncio.sleep(_STAND_EVERY_S)
+                    continue
+                started = asyncio.get_running_loop().time()
+                try:
+                    await self._lead()
+                except LogMismatch as error:
+                    await self._refuse(error)
+                except ElectionLost as error:
+                    _LOG.warning("relay: %s; standing again", error)
+                    await self._election.resign()
+                except (KafkaError, IssuerError, OSError) as error:
+                    self._report("connecting", f"{type(error).__name__}: {error}")
+                    _LOG.warning("relay: %s: %s; checking the log again", type(error).__name__, error)
+                    if asyncio.get_running_loop().time() - started > _RETRY_S[1]:
+                        delay = _RETRY_S[0]
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, _RETRY_S[1])
+        finally:
+            self._publication.leading = False
+            await self._election.resign()
+
+    async def _lead(self) -> None:
+        self._report("connecting", self._publication.relay.problem)
+        async with self._clients() as (producer, consumer):
+            publisher = Publisher(self._authority, producer, consumer)
+            await self._election.check()
+            try:
+                await publisher.open()
+            except LogMismatch:
+                await publisher.publish_audit()
+                raise
+            self._refused = None
+            self._report("publishing")
+            self._publication.leading = True
+            try:
+                await self._publish_for_ever(publisher)
+            finally:
+                self._publication.leading = False
+
+    async def _publish_for_ever(self, publisher: Publisher) -> None:
+        loop = asyncio.get_running_loop()
+        checkpoint_due = timers_due = loop.time()
+        marks = None
+        while True:
+            # Before anything is read of what others wrote: a commit that comes later sets it again.
+            self._committed.clear()
+            await self._election.check()
+            marks = await asyncio.to_thread(self._marks)
+            await publisher.publish_documents()
+            published = await publisher.publish_records()
+            if published >= _BURST or loop.time() >= checkpoint_due:
+                t = await publisher.publish_checkpoint()
+                self._report("publishing", checkpoint_at=t)
+                checkpoint_due = loop.time() + _CHECKPOINT_EVERY_S
+            await publisher.publish_audit()
+            if loop.time() >= timers_due:
+                await asyncio.to_thread(self._handle_timers)
+                timers_due = loop.time() + _TIMERS_EVERY_S
+            await self._next_work(marks, min(checkpoint_due, timers_due))
+
+    async def _next_work(self, marks: tuple[int, ...], due: float) -> None:
+        """Return when this process committed, when another one did, or at `due`."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < due:
+            try:
+                async with asyncio.timeout(min(_LOOK_EVERY_S, due - loop.time())):
+                    await self._committed.wait()
+                return
+            except TimeoutError:
+                if await asyncio.to_thread(self._marks) != marks:
+                    return
+
+    async def _refuse(self, error: LogMismatch) -> None:
+        self._report("refusing", str(error))
+        if self._refused != str(error):
+            self._refused = str(error)
+            _LOG.critical("relay: refuses to publish: %s", error)
+            with suppress(IssuerError):
+                await asyncio.to_thread(self._audit_refusal, str(error))
+        await asyncio.sleep(_REFUSE_EVERY_S)
+
+    @asynccontextmanager
+    async def _clients(self) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+        options: dict[str, Any] = {**self._kafka.client_options(), "request_timeout_ms": _REQUEST_MS}
+        producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
+        consumer = AIOKafkaConsumer(
+            **options, enable_auto_commit=False, auto_offset_reset="earliest", group_id=None
+        )
+        topics = self._kafka.topics
+        try:
+            await producer.start()
+            await consumer.start()
+            consumer.assign([TopicPartition(topic, 0) for topic in (topics.keys, topics.revocations)])
+            yield producer, consumer
+        finally:
+            # Stopping flushes, which takes as long as a broker is away: it must not keep the next check waiting.
+            # What an old producer still delivers are stored bytes, and a reader takes each record once.
+            for client in (producer, consumer):
+                task = asyncio.create_task(_stop(client))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+
+    def _marks(self) -> tuple[int, ...]:
+        with self._storage.read() as session:
+            return newest_marks(session)
+
+    def _handle_timers(self) -> None:
+        self._keys.advance()
+        self._desk.let_go()
+
+    def _audit_refusal(self, problem: str) -> None:
+        with self._storage.write() as session:
+            issuer = load_terms(session).issuer
+            data = {"problem": problem}
+            write_event(
+                session,
+                self._clock(),
+                AuditType.PUBLISHING_REFUSED,
+                source=issuer,
+                subject=self._kafka.topics.revocations,
+                data=data,
+            )
+
+    def _report(self, state: str, problem: str | None = None, *, checkpoint_at: int | None = None) -> None:
+        self._publication.relay = RelayReport(state, problem, checkpoint_at)
+
+
+async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    with suppress(KafkaError, OSError):
+        await client.stop()

@@ -20,6 +20,7 @@ from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import handle_problems
 from revocast.issuer.operators.routes import operator_routes
 from revocast.issuer.publication import Publication
+from revocast.issuer.relay import Relay
 from revocast.issuer.response_headers import ResponseHeaders
 from revocast.issuer.service import Service
 from revocast.issuer.settings import IssuerSettings
@@ -43,15 +44,21 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     storage = Storage(settings.database)
     storage.migrate()
     publication = Publication()
-    service = Service(storage, settings.key_store(), publication, clock)
+    keystore = settings.key_store()
+    service = Service(storage, keystore, publication, clock)
+    relay = Relay(storage, keystore, publication, settings, clock) if settings.relay else None
     denials = Denials(service, clock)
     context = Context(service, OperatorGuard(service, denials), settings.publish_timeout)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if relay is not None:
+            await relay.start()
         try:
             yield
         finally:
+            if relay is not None:
+                await relay.stop()
             storage.close()
 
     app = FastAPI(

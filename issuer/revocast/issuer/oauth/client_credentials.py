@@ -5,7 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import UnauthorizedClientError, grants
 
 from revocast.issuer.authority.registry import Client
-from revocast.issuer.errors import AccessDenied, NotFound
+from revocast.issuer.errors import AccessDenied, InvalidRequest, NotFound
 from revocast.issuer.oauth.client_authentication import AUTH_METHODS
 from revocast.issuer.oauth.target import audience_for, scope_for
 
@@ -29,7 +29,7 @@ class ClientCredentialsGrant(grants.ClientCredentialsGrant):
         """RFC 6749 §5.1. Overridden whole: Authlib's own writes the token to its debug log."""
         try:
             minted = self.server.service.mint(self.client.get_client_id(), self.audience, self.granted)
-        except (AccessDenied, NotFound):
+        except (AccessDenied, InvalidRequest, NotFound):
             raise UnauthorizedClientError("The client may not have a token now.") from None
         body = {"access_token": minted.token, "token_type": "Bearer", "expires_in": minted.expires_in}
         if minted.scope:

@@ -15,7 +15,7 @@ from revocast.issuer.operators.scopes import Scope
 __all__ = ["client_routes"]
 
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-Audience = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,256}$")]
+Audience = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 ScopeName = Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,128}$")]  # RFC 6749 §3.3
 

@@ -1,0 +1,156 @@
+"""I08: who may call the operator API."""
+
+import pytest
+
+from tests.issuer.http.authority import AUDIENCE, ISSUER, Authority
+
+READ = "/v1/status"
+SELECTOR = {"kind": "subject", "values": ["alice"]}
+WRITES = [
+    ("POST", "/v1/revocations", "revocast:revoke", {"selector": SELECTOR, "slot": "block"}),
+    ("POST", "/v1/lifts", "revocast:lift", {"selector": SELECTOR, "slot": "block"}),
+    ("POST", "/v1/keys/rotate", "revocast:keys", {}),
+    ("POST", "/v1/keys/some/revoke", "revocast:keys", {"reason": "x"}),
+    ("POST", "/v1/clients", "revocast:clients", {"name": "x", "access": {}}),
+    ("POST", "/v1/resource-servers", "revocast:clients", {"audience": "x", "name": "x", "scopes": []}),
+    ("POST", "/v1/tokens", "revocast:mint", {"client_id": "x", "sub": "x", "audience": "x"}),
+    ("POST", "/v1/explain", "revocast:read", {"token": "x"}),
+]
+READS = [
+    ("GET", f"/v1/{name}", "revocast:read", None)
+    for name in ("revocations", "keys", "clients", "resource-servers", "log", "status", "table")
+]
+
+
+def denials(authority: Authority) -> list[str]:
+    return [event["data"].get("reason") for event in authority.audited("revocast.access.denied")]
+
+
+async def test_every_operation_is_guarded(authority: Authority) -> None:
+    described = (await authority.http.get("/openapi.json")).json()["paths"]
+    offered = {
+        (method.upper(), path.replace("{kid}", "some"))
+        for path, operations in described.items()
+        for method in operations
+        if path.startswith("/v1/")
+    }
+    assert offered == {(method, path) for method, path, *_ in READS + WRITES}
+
+
+@pytest.mark.parametrize(("method", "path", "scope", "body"), READS + WRITES)
+async def test_without_a_token_it_is_401_and_audited(
+    authority: Authority, method: str, path: str, scope: str, body: object
+) -> None:
+    answer = await authority.http.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="revocast"'
+    assert denials(authority) == ["token_missing"]
+
+
+@pytest.mark.parametrize(("method", "path", "scope", "body"), READS + WRITES)
+async def test_without_the_scope_it_is_403_and_audited(
+    authority: Authority, method: str, path: str, scope: str, body: object
+) -> None:
+    others = {
+        "revocast:read",
+        "revocast:revoke",
+        "revocast:lift",
+        "revocast:keys",
+        "revocast:clients",
+        "revocast:mint",
+    }
+    token = await authority.token(scope=" ".join(others - {scope}))
+    answer = await authority.call(method, path, token, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    assert f'error="insufficient_scope", scope="{scope}"' in answer.headers["WWW-Authenticate"]
+    (event,) = authority.audited("revocast.access.denied")
+    assert event["data"]["client_id"] == authority.operator[0]
+    assert event["data"]["operation"] == f"{method} {path.replace('/some/', '/{kid}/')}"
+
+
+async def test_a_revoked_operator_token_is_refused_at_once(authority: Authority) -> None:
+    stolen = await authority.token()
+    await authority.operate("POST", "/v1/revocations", token=stolen, reason="stolen")
+    answer = await authority.call("GET", READ, stolen)
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    assert denials(authority) == ["token_revoked"]
+
+
+async def test_a_blocked_operator_is_out_with_every_token(authority: Authority) -> None:
+    client_id, secret = await authority.client(access={ISSUER: ["revocast:read"]})
+    token = await authority.token((client_id, secret))
+    assert (await authority.call("GET", READ, token)).status_code == 200
+    selector = {"kind": "client", "values": [client_id]}
+    await authority.operate("POST", "/v1/revocations", selector=selector, slot="block")
+    assert (await authority.call("GET", READ, token)).status_code == 401
+    assert (await authority.ask_token((client_id, secret))).status_code == 400
+
+
+async def test_a_token_for_another_service_is_refused(authority: Authority) -> None:
+    token = await authority.token(await authority.client())
+    assert (await authority.call("GET", READ, token)).status_code == 401
+    assert denials(authority) == ["wrong_audience"]
+
+
+async def test_a_token_of_a_revoked_key_is_refused(authority: Authority) -> None:
+    token = await authority.token()
+    (key,) = (await authority.operate("GET", "/v1/keys"))["items"]
+    assert (
+        await authority.call("POST", f"/v1/keys/{key['kid']}/revoke", token, json={"reason": "x"})
+    ).status_code == 200
+    assert (await authority.call("GET", READ, token)).status_code == 401
+
+
+async def test_reasons_are_for_the_audit_and_not_for_the_caller(authority: Authority) -> None:
+    revoked, foreign = await authority.token(), await authority.token(await authority.client())
+    await authority.operate("POST", "/v1/revocations", token=revoked)
+    answers = [
+        await authority.call("GET", READ, token) for token in (revoked, foreign, "x.y.z", "x" * 20_000)
+    ]
+    assert len({(answer.status_code, answer.content) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("header", ["Basic {}", "{}", "Bearer", "Bearer a b", "Bearer {} {}", "Bearer é"])
+async def test_only_one_well_formed_bearer_header_counts(authority: Authority, header: str) -> None:
+    token = await authority.token()
+    value = header.replace("{}", token).encode()
+    answer = await authority.http.get(READ, headers=[(b"Authorization", value)])
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+
+
+async def test_two_authorization_headers_are_refused(authority: Authority) -> None:
+    bearer = f"Bearer {await authority.token()}"
+    answer = await authority.http.get(READ, headers=[("Authorization", bearer), ("Authorization", bearer)])
+    assert answer.status_code == 401
+
+
+async def test_a_token_in_the_query_is_not_looked_at(authority: Authority) -> None:
+    answer = await authority.http.get(READ, params={"access_token": await authority.token()})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_call_from_another_site_is_refused_even_with_a_token(authority: Authority, site: str) -> None:
+    headers = {"Authorization": f"Bearer {await authority.token()}", "Sec-Fetch-Site": site}
+    answer = await authority.http.get(READ, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
+    assert denials(authority) == ["cross_site"]
+
+
+async def test_no_other_site_is_let_in_by_cors(authority: Authority) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    for method in ("OPTIONS", "GET", "POST"):
+        answer = await authority.http.request(method, "/v1/revocations", headers=headers)
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]
+)
+async def test_a_write_that_an_html_form_could_send_is_refused(authority: Authority, media_type: str) -> None:
+    headers = {"Authorization": f"Bearer {await authority.token()}", "Content-Type": media_type}
+    answer = await authority.http.post(
+        "/v1/clients", headers=headers, content=b'{"name":"x","access":{"%s":[]}}' % AUDIENCE.encode()
+    )
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")

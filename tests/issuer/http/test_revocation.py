@@ -1,0 +1,119 @@
+"""RFC 7009: a client revokes its own tokens, and nothing else."""
+
+import pytest
+
+from revocast.schemas.jose import PrivateKey, b64u, canonical_json, unb64u
+from tests.issuer.http.authority import ISSUER, Authority, Credentials
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+async def revoke(authority: Authority, client: Credentials, token: str, **more: str) -> None:
+    answer = await authority.http.post("/oauth/revoke", auth=client, data={"token": token, **more})
+    assert (answer.status_code, answer.json()) == (200, {})
+
+
+async def newest_n(authority: Authority) -> int:
+    return int((await authority.operate("GET", "/v1/status"))["n"])
+
+
+@pytest.mark.parametrize("hint", [None, "access_token", "refresh_token", "id_token", "\x00"])
+async def test_a_client_revokes_its_own_token_whatever_the_hint(
+    authority: Authority, hint: str | None
+) -> None:
+    """I02."""
+    client = await authority.client()
+    token = await authority.token(client)
+    await revoke(authority, client, token, **({"token_type_hint": hint} if hint else {}))
+    assert await authority.answer_for(token) == "token_revoked"
+
+
+async def test_only_that_token_is_revoked(authority: Authority) -> None:
+    client = await authority.client()
+    token, other = await authority.token(client), await authority.token(client)
+    await revoke(authority, client, token)
+    assert await authority.answer_for(other) == "ok"
+
+
+async def test_another_clients_token_is_left_alone_and_audited(authority: Authority) -> None:
+    """I01."""
+    owner, thief = await authority.client(), await authority.client()
+    token = await authority.token(owner)
+    before = await newest_n(authority)
+    await revoke(authority, thief, token)
+    assert await newest_n(authority) == before
+    assert await authority.answer_for(token) == "ok"
+    (event,) = authority.audited("revocast.token-revocation.refused")
+    assert event["subject"] == f"client:{thief[0]}"
+    assert event["data"]["token_of"] == owner[0]
+
+
+def forged(issuer: str) -> str:
+    """A token that says the right things, signed by somebody else's key."""
+    key = PrivateKey.generate("ES256")
+    header = {"alg": "ES256", "kid": key.kid, "typ": "at+jwt"}
+    claims = {
+        "iss": issuer,
+        "sub": "x",
+        "aud": "orders",
+        "client_id": "x",
+        "iat": 1,
+        "exp": 2**31,
+        "jti": "x",
+    }
+    signing_input = f"{b64u(canonical_json(header))}.{b64u(canonical_json(claims))}"
+    return f"{signing_input}.{b64u(key.sign(signing_input.encode()))}"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "unknown",
+        "a.b.c",
+        "..",
+        "\x00",
+        "é" * 100,
+        "x" * 20_000,
+        forged(ISSUER),
+        forged("https://other.example"),
+    ],
+    ids=["unknown", "segments", "dots", "nul", "unicode", "huge", "forged", "foreign"],
+)
+async def test_an_unknown_token_is_answered_like_a_revoked_one(authority: Authority, token: str) -> None:
+    """I01."""
+    client = await authority.client()
+    before = await newest_n(authority)
+    await revoke(authority, client, token)
+    assert await newest_n(authority) == before
+
+
+async def test_revoking_twice_writes_one_record(authority: Authority) -> None:
+    client = await authority.client()
+    token = await authority.token(client)
+    await revoke(authority, client, token)
+    before = await newest_n(authority)
+    await revoke(authority, client, token)
+    assert await newest_n(authority) == before
+
+
+async def test_a_token_is_revoked_in_every_encoding_of_its_signature(authority: Authority) -> None:
+    """T17 at the issuer: the selector is the `jti`, never the text of the token."""
+    client = await authority.client()
+    token = await authority.token(client)
+    head, _, tail = token.rpartition(".")
+    signature = unb64u(tail)
+    twin = signature[:32] + (P256_ORDER - int.from_bytes(signature[32:])).to_bytes(32)
+    await revoke(authority, client, token)
+    assert await authority.answer_for(f"{head}.{b64u(twin)}") == "token_revoked"
+
+
+async def test_without_a_token_the_request_is_invalid(authority: Authority) -> None:
+    answer = await authority.http.post("/oauth/revoke", auth=await authority.client(), data={"x": "y"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_client_must_authenticate(authority: Authority) -> None:
+    token = await authority.token()
+    answer = await authority.http.post("/oauth/revoke", data={"token": token})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert await authority.answer_for(token) == "ok"

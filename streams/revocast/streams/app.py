@@ -1,10 +1,9 @@
 """Assembly of one worker: what it consists of, and what is told to whom."""
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
@@ -28,7 +27,7 @@ from revocast.streams.watch import Watch
 
 __all__ = ["Streams", "build"]
 
-log = logging.getLogger(__name__)
+Work = Callable[[faust.Stream[bytes]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
         (topics.keys, "keys", watch.records),
         (topics.checkpoints, "checkpoints", watch.records),
     ):
-        app.agent(raw(topic), name=name, on_error=failure.of_agent)(_own(work))
+        app.agent(raw(topic), name=name)(_or_fail(work, failure))
     _on_rebalance(app, table, chain, shards)
 
     peers = Peers(app, internal.changelog, settings.url)
@@ -122,10 +121,14 @@ def _topics(app: faust.App) -> Callable[[str], faust.TopicT]:
     return raw
 
 
-def _own(work: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    async def agent(stream: Any) -> None:
-        # Faust sets attributes on the function it is given, which a bound method refuses.
-        await work(stream)
+def _or_fail(work: Work, failure: Failure) -> Callable[[faust.StreamT[bytes]], Awaitable[None]]:
+    async def agent(stream: faust.StreamT[bytes]) -> None:
+        # Faust would start the agent again and leave behind, unacknowledged for ever, what it held.
+        try:
+            await work(cast(faust.Stream[bytes], stream))
+        except Exception as error:
+            failure.set(error)
+            raise
 
     return agent
 

@@ -135,11 +135,10 @@ class ChainAgent:
         follower.next_offset = max(follower.next_offset, end)
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
-        if self.follower is None:
-            return  # Not started: it will start from the slowest partition.
+        follower = self.follower = self.follower or await self._start()
         log.warning("partition %d misses frames after %s, reading the log again", partition, mark)
         reader = Follower(self._control.trust, mark)
-        async for judged in self._read(reader, self.follower.next_offset):
+        async for judged in self._read(reader, follower.next_offset):
             await self._emit(judged.frames, only=partition)
 
     async def _emit(self, frames: Iterable[list[Frame]], only: int | None = None) -> None:

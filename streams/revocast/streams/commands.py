@@ -31,6 +31,8 @@ def streams(
     from revocast.streams.worker import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("faust", "mode", "aiokafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
         raise typer.Exit(asyncio.run(run(settings)))

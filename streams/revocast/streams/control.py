@@ -50,7 +50,7 @@ class ControlReader:
         self._current_at: float | None = None
         self._held: set[int] = set()
         self._reasons: dict[TopicPartition, dict[int, str]] = {self._keys: {}, self._checkpoints: {}}
-        self._next = {self._keys: 0, self._checkpoints: 0}
+        self._next: dict[TopicPartition, int] = {self._keys: 0, self._checkpoints: 0}
         self._progress = asyncio.Condition()
 
     @property
@@ -102,8 +102,7 @@ class ControlReader:
 
     async def _end_of_keys(self) -> int:
         ends = await self._consumer.end_offsets([self._keys])
-        end: int = ends[self._keys]
-        return end
+        return int(ends[self._keys])
 
     async def _poll(self, *partitions: TopicPartition) -> None:
         batches = await self._consumer.getmany(*partitions, timeout_ms=_POLL_MS)
@@ -148,8 +147,8 @@ class ControlReader:
             self._progress.notify_all()
 
     def _judged(self, partition: TopicPartition) -> int:
-        held = self._held if partition == self._keys else ()
-        return min((self._next[partition], *held))
+        held = self._held if partition == self._keys else set()
+        return min(self._next[partition], *held) if held else self._next[partition]
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         while True:

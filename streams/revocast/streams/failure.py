@@ -1,7 +1,6 @@
 """The first error that no part of a worker can handle. It ends the worker, so that nothing goes on half."""
 
 import asyncio
-from typing import Any
 
 __all__ = ["Failure"]
 
@@ -13,8 +12,8 @@ class Failure:
         self.error: BaseException | None = None
         self._happened = asyncio.Event()
 
-    async def of_agent(self, agent: Any, error: BaseException) -> None:
-        """Faust's `on_error` of every agent."""
+    def set(self, error: BaseException) -> None:
+        """Tell about an error."""
         self.error = self.error or error
         self._happened.set()
 

@@ -31,6 +31,8 @@ class ShardAgent:
     def __init__(self, table: BucketTable, rewinds: faust.TopicT) -> None:
         self.shards: dict[int, Shard] = {}
         self.malformed = 0
+        self.assigned = False
+        """Whether it is known what this worker holds; not while partitions are on the move."""
         self.table = table
         self._rewinds = rewinds
         self._asked: dict[int, float] = {}
@@ -54,11 +56,13 @@ class ShardAgent:
     def recovered(self, partitions: set[int]) -> None:
         """The store holds these partitions as their changelog has them."""
         self.shards = {partition: self._load(partition) for partition in sorted(partitions)}
+        self.assigned = True
         log.info("holding partitions %s", list(self.shards))
 
     def forget(self) -> None:
         """A rebalance begins: answer for nothing until it is over."""
         self.shards = {}
+        self.assigned = False
 
     def _load(self, partition: int) -> Shard:
         return Shard.load(lambda key: self.table.read(partition, key))

@@ -32,7 +32,7 @@ class View:
     @property
     def held(self) -> Mapping[int, Mark | None]:
         """Where each partition that this worker holds stands."""
-        return {} if self._rebalancing() else {p: shard.mark for p, shard in self._agent.shards.items()}
+        return {} if self._moving() else {p: shard.mark for p, shard in self._agent.shards.items()}
 
     def lookup(self, fingerprint: bytes, at_least: int = 0) -> tuple[Mark, list[Row]]:
         """The live rows of a fingerprint, and the place in the log at which that holds.
@@ -64,7 +64,7 @@ class View:
 
     def current(self, partition: int, at_least: int = 0) -> Mark:
         """The partition's mark, if it may answer. Raises `NotHere` or `Behind`."""
-        shard = None if self._rebalancing() else self._agent.shards.get(partition)
+        shard = None if self._moving() else self._agent.shards.get(partition)
         if shard is None:
             raise NotHere(f"partition {partition} is not held by this worker")
         checkpoint, link_age = self._control.checkpoint, self._control.link_age
@@ -82,9 +82,12 @@ class View:
             raise Behind(f"record {mark.n} is not the one that the issuer vouches for (fork)")
         return mark
 
+    def _moving(self) -> bool:
+        return self._rebalancing() or not self._agent.assigned
+
     def unready(self) -> list[str]:
         """Why this worker is not ready, a sentence each; empty: it answers for all that it holds."""
-        if self._rebalancing():
+        if self._moving():
             return ["partitions are being assigned or recovered"]
         if self._control.checkpoint is None:
             return ["no checkpoint has been read yet"]

@@ -15,7 +15,7 @@ from typing import Final
 
 import faust
 import uvicorn
-from faust.contrib.asgi import faust_app_running
+from faust.contrib.asgi import bind_to_running_loop
 
 from revocast.streams.app import Streams, build
 from revocast.streams.internal_topics import InternalTopics, ensure
@@ -68,8 +68,14 @@ async def run(settings: StreamsSettings) -> int:
 
 
 async def _run_faust(app: faust.App) -> None:
-    async with faust_app_running(app):
+    # As `faust_app_running`, but a start that is cancelled half-way is stopped, too: it has threads.
+    bind_to_running_loop(app)
+    app.finalize()
+    try:
+        await app.start()
         await app.wait_until_stopped()
+    finally:
+        await app.stop()
 
 
 async def _stop(
@@ -79,6 +85,7 @@ async def _stop(
     tasks: set[asyncio.Task[None]],
     status: int,
 ) -> None:
+    # Never cancelled: it also covers threads that the interpreter waits for at its end.
     deadline = threading.Timer(settings.streams_stop_seconds, _end_now, [status])
     deadline.daemon = True
     deadline.start()
@@ -90,7 +97,6 @@ async def _stop(
     await asyncio.gather(*tasks, return_exceptions=True)
     await streams.peers.close()
     await streams.control_consumer.stop()
-    deadline.cancel()
 
 
 def _end_now(status: int) -> None:

@@ -2,10 +2,14 @@
 
 PostgreSQL: a session advisory lock on a connection of its own; it is held exactly as long as that connection lives.
 SQLite: a lock on a file beside the database, which the kernel drops with the process, however it dies.
+
+The elected one also looks here for what other processes committed, many times a second: on its own connection that costs
+next to nothing.
 """
 
+import sqlite3
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, LiteralString, Protocol
 
 import psycopg
 from filelock import FileLock, Timeout
@@ -33,6 +37,10 @@ class Election(Protocol):
         """Raise `ElectionLost` unless the seat is still ours."""
         ...
 
+    async def marks(self) -> tuple[int, ...]:
+        """Something that differs after any process committed something to publish. May raise `ElectionLost`."""
+        ...
+
     async def resign(self) -> None:
         """Leave the seat to another process."""
         ...
@@ -43,15 +51,17 @@ def election_for(storage: Storage) -> Election:
     if storage.is_postgresql:
         url = storage.url.set(drivername="postgresql")
         return AdvisoryLock(url.render_as_string(hide_password=False))
-    return LockFile(storage.sqlite_file.with_name(storage.sqlite_file.name + ".relay"))
+    return LockFile(storage.sqlite_file)
 
 
 class LockFile:
     """A locked file. Someone who deletes it lets a second process in, so the file's identity is checked, too."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = FileLock(path, blocking=False, thread_local=False, mode=0o600)
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._path = database.with_name(database.name + ".relay")
+        self._connection: sqlite3.Connection | None = None
+        self._lock = FileLock(self._path, blocking=False, thread_local=False, mode=0o600)
         self._identity = (0, 0)
 
     async def stand(self) -> bool:
@@ -59,8 +69,10 @@ class LockFile:
         try:
             self._lock.acquire()
             self._identity = self._read_identity()
-        except (Timeout, OSError):
-            self._lock.release(force=True)
+            if self._connection is None:
+                self._connection = sqlite3.connect(self._database, isolation_level=None)
+        except (Timeout, OSError, sqlite3.Error):
+            await self.resign()
             return False
         return True
 
@@ -73,8 +85,20 @@ class LockFile:
         if not same:
             raise ElectionLost("the relay's lock file is not the one that was locked")
 
+    async def marks(self) -> tuple[int, ...]:
+        """SQLite's own counter of what other connections committed: read from shared memory, never waiting."""
+        if self._connection is None:
+            raise ElectionLost("not elected")
+        try:
+            return tuple(self._connection.execute("PRAGMA data_version").fetchone())
+        except sqlite3.Error as error:
+            raise ElectionLost(f"the relay's database connection: {type(error).__name__}") from None
+
     async def resign(self) -> None:
         """Unlock."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         self._lock.release(force=True)
 
     def _read_identity(self) -> tuple[int, int]:
@@ -112,10 +136,18 @@ class AdvisoryLock:
 
     async def check(self) -> None:
         """The lock lives as long as its connection: ask on it."""
+        await self._ask("SELECT 1")
+
+    async def marks(self) -> tuple[int, ...]:
+        """The heads of what is to be published."""
+        return await self._ask("SELECT epoch, n, key_set, (SELECT max(seq) FROM audit_outbox) FROM head")
+
+    async def _ask(self, question: LiteralString) -> tuple[int, ...]:
         try:
             if self._connection is None:
                 raise ElectionLost("not connected to the database")
-            await self._connection.execute("SELECT 1")
+            answer = await self._connection.execute(question)
+            return tuple(await answer.fetchone() or ())
         except psycopg.Error as error:
             raise ElectionLost(f"the relay's database connection: {type(error).__name__}") from None
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
@@ -19,7 +19,7 @@ from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay.keys_topic import documents_missing_on
 from revocast.issuer.relay.log_tail import LogTail
-from revocast.issuer.relay.reading import PartitionReader
+from revocast.issuer.relay.reading import Consumers, PartitionReader
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.outbox import drop_events, oldest_events
@@ -58,27 +58,27 @@ class Authority:
 
 
 class Publisher:
-    """Lives from one check of the log to the first error. `producer` is idempotent with `acks=all`; both are started."""
+    """Lives from one check of the log to the first error. `producer` is idempotent with `acks=all`; all clients are started."""
 
-    def __init__(self, authority: Authority, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, authority: Authority, producer: AIOKafkaProducer, consumers: Consumers) -> None:
         self._storage = authority.storage
         self._keystore = authority.keystore
         self._publication = authority.publication
         self._topics = authority.topics
         self._clock = authority.clock
         self._producer = producer
-        self._consumer = consumer
+        self._consumers = consumers
         self._checkpoint_t = 0
 
     async def open(self) -> None:
         """Compare both control topics with the database. Raises `LogMismatch`."""
         terms, delegations = await asyncio.to_thread(self._trusted)
-        keys = PartitionReader(self._consumer, self._topics.keys)
+        keys = PartitionReader(self._consumers, self._topics.keys)
         missing = await documents_missing_on(keys, self._storage, terms.issuer, terms.root)
         await self._publish_documents(missing)
         trust = Trust(terms.issuer, terms.root)
         trust.receive(delegations, 0)
-        self._tail = LogTail(self._storage, PartitionReader(self._consumer, self._topics.revocations), trust)
+        self._tail = LogTail(self._storage, PartitionReader(self._consumers, self._topics.revocations), trust)
         self._issuer = terms.issuer
         await self._tail.open()
         await self._note(self._tail.head)

@@ -1,34 +1,44 @@
 """Reading one partition to its end, as the relay does before it trusts what it is about to write behind."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-__all__ = ["PartitionReader"]
+__all__ = ["Consumers", "PartitionReader"]
 
 _FETCH_MS: Final = 500
 _STALLED_FETCHES: Final = 20
 _BATCH: Final = 200
 
 
-class PartitionReader:
-    """A place in partition 0 of one topic. The consumer belongs to the caller and reads other partitions, too."""
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Two connections: a broker answers one request of a connection at a time, so an offset that is asked for on the
+    reading one would wait for the long poll before it, half a second. `asking` has no partition assigned."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
-        self._consumer = consumer
+    reading: AIOKafkaConsumer
+    asking: AIOKafkaConsumer
+
+
+class PartitionReader:
+    """A place in partition 0 of one topic, which `consumers.reading` has assigned beside others."""
+
+    def __init__(self, consumers: Consumers, topic: str) -> None:
+        self._consumer = consumers.reading
+        self._asking = consumers.asking
         self._partition = TopicPartition(topic, 0)
         self.next_offset = 0
 
     async def bounds(self) -> tuple[int, int]:
         """The first offset that exists and the one after the last, asked now."""
-        first = await self._consumer.beginning_offsets([self._partition])
-        last = await self._consumer.end_offsets([self._partition])
-        return first[self._partition], last[self._partition]
+        first = await self._asking.beginning_offsets([self._partition])
+        return int(first[self._partition]), await self.end()
 
     async def end(self) -> int:
         """The offset after the last record, asked now."""
-        last = await self._consumer.end_offsets([self._partition])
+        last = await self._asking.end_offsets([self._partition])
         return int(last[self._partition])
 
     def seek(self, offset: int) -> None:

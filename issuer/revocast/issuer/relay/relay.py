@@ -26,11 +26,11 @@ from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay.election import ElectionLost, election_for
 from revocast.issuer.relay.publisher import Authority, Publisher
+from revocast.issuer.relay.reading import Consumers
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.outbox import write_event
-from revocast.issuer.storage.publishing import newest_marks
 from revocast.schemas.audit import AuditType
 from revocast.schemas.settings import KafkaSettings
 
@@ -39,7 +39,7 @@ __all__ = ["Relay"]
 _LOG: Final = logging.getLogger(__name__)
 
 _STAND_EVERY_S: Final = 0.5
-_LOOK_EVERY_S: Final = 0.025
+_LOOK_EVERY_S: Final = 0.02
 _TIMERS_EVERY_S: Final = 1.0
 _CHECKPOINT_EVERY_S: Final = 2.0
 _BURST: Final = 20
@@ -123,8 +123,8 @@ class Relay:
 
     async def _lead(self) -> None:
         self._report("connecting", self._publication.relay.problem)
-        async with self._clients() as (producer, consumer):
-            publisher = Publisher(self._authority, producer, consumer)
+        async with self._clients() as (producer, consumers):
+            publisher = Publisher(self._authority, producer, consumers)
             await self._election.check()
             try:
                 await publisher.open()
@@ -142,12 +142,11 @@ class Relay:
     async def _publish_for_ever(self, publisher: Publisher) -> None:
         loop = asyncio.get_running_loop()
         checkpoint_due = timers_due = loop.time()
-        marks = None
         while True:
             # Before anything is read of what others wrote: a commit that comes later sets it again.
             self._committed.clear()
             await self._election.check()
-            marks = await asyncio.to_thread(self._marks)
+            marks = await self._election.marks()
             await publisher.publish_documents()
             published = await publisher.publish_records()
             if published >= _BURST or loop.time() >= checkpoint_due:
@@ -169,7 +168,7 @@ class Relay:
                     await self._committed.wait()
                 return
             except TimeoutError:
-                if await asyncio.to_thread(self._marks) != marks:
+                if await self._election.marks() != marks:
                     return
 
     async def _refuse(self, error: LogMismatch) -> None:
@@ -182,29 +181,27 @@ class Relay:
         await asyncio.sleep(_REFUSE_EVERY_S)
 
     @asynccontextmanager
-    async def _clients(self) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaConsumer]]:
+    async def _clients(self) -> AsyncIterator[tuple[AIOKafkaProducer, Consumers]]:
         options: dict[str, Any] = {**self._kafka.client_options(), "request_timeout_ms": _REQUEST_MS}
         producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
-        consumer = AIOKafkaConsumer(
-            **options, enable_auto_commit=False, auto_offset_reset="earliest", group_id=None
-        )
+        options |= {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": None}
+        consumers = Consumers(AIOKafkaConsumer(**options), AIOKafkaConsumer(**options))
+        clients = (producer, consumers.reading, consumers.asking)
         topics = self._kafka.topics
         try:
-            await producer.start()
-            await consumer.start()
-            consumer.assign([TopicPartition(topic, 0) for topic in (topics.keys, topics.revocations)])
-            yield producer, consumer
+            for client in clients:
+                await client.start()
+            consumers.reading.assign(
+                [TopicPartition(topic, 0) for topic in (topics.keys, topics.revocations)]
+            )
+            yield producer, consumers
         finally:
             # Stopping flushes, which takes as long as a broker is away: it must not keep the next check waiting.
             # What an old producer still delivers are stored bytes, and a reader takes each record once.
-            for client in (producer, consumer):
+            for client in clients:
                 task = asyncio.create_task(_stop(client))
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
-
-    def _marks(self) -> tuple[int, ...]:
-        with self._storage.read() as session:
-            return newest_marks(session)
 
     def _handle_timers(self) -> None:
         self._keys.advance()

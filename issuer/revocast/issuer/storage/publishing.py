@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.keystore import KeyStore, Signer
-from revocast.issuer.storage.log import head_of, published_place
+from revocast.issuer.storage.log import published_place
 from revocast.issuer.storage.signing_keys import event_key, token_keys
-from revocast.issuer.storage.tables import AuditOutbox, KeyDocument, LogRecord, SigningKey
+from revocast.issuer.storage.tables import KeyDocument, LogRecord, SigningKey
 from revocast.schemas.events import Envelope, assemble
 from revocast.schemas.keyset import KeySet
 
@@ -21,7 +21,6 @@ __all__ = [
     "has_records_after",
     "mark_documents",
     "mark_published",
-    "newest_marks",
     "sign_records",
     "stored_compacts",
     "stored_hashes",
@@ -35,13 +34,6 @@ class Stored:
     n: int
     hash: bytes
     compact: bytes
-
-
-def newest_marks(session: Session) -> tuple[int, int, int, int]:
-    """What changes when there is something to publish: cheap to ask for, in a process that did not write it."""
-    head = head_of(session)
-    newest_event = session.scalar(select(func.max(AuditOutbox.seq))) or 0
-    return (head.epoch, head.n, head.key_set, newest_event)
 
 
 def _records_after(session: Session, epoch: int, n: int, limit: int) -> list[LogRecord]:

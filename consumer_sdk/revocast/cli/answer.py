@@ -20,6 +20,8 @@ from revocast.cli.inert import inert
 
 __all__ = ["Answer", "AsJson", "lines", "print_answers", "print_error", "table"]
 
+_PIPE_WIDTH = 200
+
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON; a stream answers one object a line.")]
 """Every command's `--json`. It shows in the help and is accepted there; `app.run` looks for it before parsing."""
 
@@ -74,7 +76,9 @@ def _print(result: object, *, as_json: bool, stream: bool = False) -> int:
         # ASCII, so that nothing in it reaches a terminal unescaped.
         print(json.dumps(answer.data, indent=None if stream else 2, ensure_ascii=True), flush=stream)
     else:
-        Console(soft_wrap=True, highlight=False).print(answer.shown)
+        # A file or a pipe has no width; a table folded to 80 columns could not be searched.
+        width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        Console(width=width, soft_wrap=True, highlight=False).print(answer.shown)
     return answer.exit_code
 
 

@@ -1,15 +1,13 @@
 """The root that a check starts from: pinned by REVOCAST_ROOT, else asked of the issuer over TLS."""
 
-import httpx
-
-from revocast.cli.errors import Misused, Unreachable
+from revocast.cli.errors import Unreachable
 from revocast.cli.settings import trust_settings
-from revocast.schemas.errors import SchemaError
-from revocast.schemas.events import Envelope
+from revocast.sdk.errors import PinFailed
+from revocast.sdk.pin import fetch_list, root_of
 
 __all__ = ["pinned_root"]
 
-_MAX_BYTES = 512 * 1024
+_TIMEOUT_S = 10.0
 
 
 def pinned_root() -> tuple[str, str, bool]:
@@ -18,16 +16,9 @@ def pinned_root() -> tuple[str, str, bool]:
     if settings.root:
         return settings.issuer, settings.root, True
     try:
-        answer = httpx.get(
-            f"{settings.issuer.rstrip('/')}/.well-known/revocast", timeout=10
-        ).raise_for_status()
-    except httpx.HTTPError as error:
+        return settings.issuer, root_of(fetch_list(settings.issuer, _TIMEOUT_S), settings.issuer), False
+    except PinFailed as error:
         raise Unreachable(
             f"{settings.issuer} does not say what its root is: {error}",
             "Set REVOCAST_ROOT to the root's thumbprint: then nothing is asked.",
         ) from None
-    try:
-        # Its signer is the newest root. Whether it leads anywhere is judged by `Trust`, on what stands on Kafka.
-        return settings.issuer, Envelope.parse(answer.content[:_MAX_BYTES].strip()).kid, False
-    except SchemaError as error:
-        raise Misused(f"{settings.issuer} answered no delegation list: {error}") from None

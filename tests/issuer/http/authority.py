@@ -70,7 +70,7 @@ class Authority:
 
     async def operate(self, method: str, path: str, **body: Any) -> Any:
         """An operator call that must work. `body` is the JSON of a write, or the query."""
-        content = {"json": body} if method == "POST" else {"params": body}
+        content: dict[str, Any] = {"json": body} if method == "POST" else {"params": body}
         answer = await self.call(method, path, **content)
         assert answer.is_success, answer.text
         return answer.json()

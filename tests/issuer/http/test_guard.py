@@ -6,7 +6,8 @@ from tests.issuer.http.authority import AUDIENCE, ISSUER, Authority
 
 READ = "/v1/status"
 SELECTOR = {"kind": "subject", "values": ["alice"]}
-WRITES = [
+Operation = tuple[str, str, str, object]
+WRITES: list[Operation] = [
     ("POST", "/v1/revocations", "revocast:revoke", {"selector": SELECTOR, "slot": "block"}),
     ("POST", "/v1/lifts", "revocast:lift", {"selector": SELECTOR, "slot": "block"}),
     ("POST", "/v1/keys/rotate", "revocast:keys", {}),
@@ -16,7 +17,7 @@ WRITES = [
     ("POST", "/v1/tokens", "revocast:mint", {"client_id": "x", "sub": "x", "audience": "x"}),
     ("POST", "/v1/explain", "revocast:read", {"token": "x"}),
 ]
-READS = [
+READS: list[Operation] = [
     ("GET", f"/v1/{name}", "revocast:read", None)
     for name in ("revocations", "keys", "clients", "resource-servers", "log", "status", "table")
 ]

@@ -24,7 +24,7 @@ from revocast.issuer.errors import (
     StorageUnavailable,
     TokenRejected,
 )
-from revocast.schemas.errors import SchemaError
+from revocast.schemas.errors import ClaimUndeclared, SchemaError
 
 __all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "handle_problems"]
 
@@ -116,12 +116,22 @@ def _problem_of(error: Exception) -> Problem:
             return Problem(error.status_code, code, f"{error.detail}.", headers=error.headers)
         case IssuerError() | SchemaError():
             status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
-            found = _FIELD.fullmatch(str(error)) if status == 422 else None
-            errors = [FieldError(field=found[1], detail=found[2])] if found else []
+            errors = [FieldError(field=field, detail=detail) for field, detail in _fields(error, status)]
             headers = {"Retry-After": "1"} if status == 503 else None
             return Problem(status, error.code, str(error), errors, headers)
         case _:
             return Problem(500, "internal_error", "The server failed. Its log says why.")
+
+
+def _fields(error: IssuerError | SchemaError, status: int) -> list[tuple[str, str]]:
+    text = str(error)
+    match error:
+        case TokenRejected():
+            return [("token", text)]
+        case ClaimUndeclared():
+            return [("selector.kind", text)]
+    named = _FIELD.fullmatch(text) if status == 422 else None
+    return [(named[1], named[2])] if named else []
 
 
 def _invalid(found: Sequence[Mapping[str, Any]]) -> Problem:

@@ -47,6 +47,10 @@ class Publisher:
         sent = await self._producer.send_and_wait(topic, message.value, key=message.key)
         return int(sent.offset)
 
+    async def send_to(self, topic: str, partition: int, value: bytes) -> None:
+        """Send bytes to one partition of any topic."""
+        await self._producer.send_and_wait(topic, value, key=b"%d" % partition, partition=partition)
+
     @property
     def _logs(self) -> dict[str, InMemoryLog]:
         issuer, topics = self.issuer, self.topics

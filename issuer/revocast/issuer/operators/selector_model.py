@@ -22,7 +22,7 @@ class SelectorModel(Body):
         None, min_length=1, max_length=2048, description="the tokens' `iss`; ours if left out"
     )
     kind: str = Field(description=f"{', '.join(BUILT_IN_KINDS)} or claim:<name>", examples=["subject"])
-    values: list[Annotated[str, StringConstraints(min_length=1, max_length=2048)]] = Field(
+    values: list[Annotated[str, StringConstraints(min_length=1, max_length=1024)]] = Field(
         description="one value; `subject+client`: subject, client; `issuer`: none. Compared by exact code points.",
         examples=[["alice"]],
         max_length=2,

@@ -16,7 +16,8 @@ from revocast.issuer.operators.selector_model import SelectorModel
 
 __all__ = ["token_routes"]
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+Name = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
+"""What can be named in a selector: a token must not say what could not be revoked."""
 
 
 class ExplainRequest(Body):

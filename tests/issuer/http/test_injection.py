@@ -1,0 +1,114 @@
+"""I11: text that would act somewhere is refused where it is for people, and inert where it must be kept exactly."""
+
+import json
+import logging
+
+import pytest
+
+from tests.issuer.http.authority import AUDIENCE, Authority
+
+ACTIVE = [
+    "\x1b[2J\x1b[31mred",  # a terminal's escape sequence
+    "\x9b31m",  # the same in one C1 character
+    "two\r\nlines",
+    "two\u2028lines",
+    "\x00",
+    "\u202egnp.exe",  # right to left
+    "\u2066hidden\u2069",
+    "\x7f",
+]
+PLAIN = [
+    "'; DROP TABLE head; --",
+    '" OR 1=1',
+    "{{7*7}} ${jndi:ldap://x} %s %n",
+    "<script>alert(1)</script>",
+    '=HYPERLINK("http://x")',
+    "Ünïcödé ✓ 漢字",
+]
+
+
+@pytest.mark.parametrize("text", ACTIVE)
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        (
+            "/v1/revocations",
+            "reason",
+            {"selector": {"kind": "subject", "values": ["alice"]}, "slot": "block"},
+        ),
+        ("/v1/lifts", "reason", {"selector": {"kind": "subject", "values": ["alice"]}, "slot": "block"}),
+        ("/v1/keys/some/revoke", "reason", {}),
+        ("/v1/clients", "name", {"access": {}}),
+        ("/v1/clients", "client_id", {"access": {}, "name": "x"}),
+        ("/v1/resource-servers", "name", {"audience": "x", "scopes": []}),
+        ("/v1/resource-servers", "audience", {"name": "x", "scopes": []}),
+    ],
+)
+async def test_text_that_acts_is_refused(
+    authority: Authority, path: str, field: str, body: dict[str, object], text: str
+) -> None:
+    answer = await authority.call("POST", path, json={**body, field: text})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert text not in answer.text
+
+
+@pytest.mark.parametrize("text", PLAIN)
+async def test_other_text_comes_back_as_it_was(authority: Authority, text: str) -> None:
+    selector = {"kind": "subject", "values": [text]}
+    await authority.operate("POST", "/v1/revocations", selector=selector, slot="block", reason=text)
+    (item,) = (await authority.operate("GET", "/v1/revocations", value=text))["items"]
+    assert (item["selector"]["values"], item["reason"]) == ([text], text)
+    assert (await authority.operate("GET", "/v1/revocations", value=text + "x"))["items"] == []
+
+
+@pytest.mark.parametrize("sub", [text for text in (*ACTIVE, *PLAIN) if text != "\x00"])
+async def test_a_subject_is_kept_by_exact_code_points_and_shown_escaped(
+    authority: Authority, sub: str
+) -> None:
+    """A subject is another system's name: it must be revocable whatever is in it."""
+    client_id, _ = await authority.client()
+    body = {"client_id": client_id, "sub": sub, "audience": AUDIENCE}
+    token = (await authority.operate("POST", "/v1/tokens", **body))["access_token"]
+    selector = {"kind": "subject", "values": [sub]}
+    await authority.operate("POST", "/v1/revocations", selector=selector, slot="block")
+    assert await authority.answer_for(token) == "token_revoked"
+    raw = (await authority.call("GET", "/v1/revocations")).content
+    assert json.loads(raw)["items"][0]["selector"]["values"] == [sub]
+    assert not set(raw) & set(range(32)), "a control character stands in the answer"
+    (event,) = authority.audited("revocast.revoked")
+    assert json.dumps(event["data"]).isascii()
+
+
+async def test_what_no_selector_can_name_is_not_minted_either(authority: Authority) -> None:
+    """NUL: PostgreSQL cannot store it."""
+    client_id, _ = await authority.client()
+    for sub in ("\x00", "a" * 1025):
+        body = {"client_id": client_id, "sub": sub, "audience": AUDIENCE}
+        assert (await authority.call("POST", "/v1/tokens", json=body)).status_code == 422
+        revocation = {"selector": {"kind": "subject", "values": [sub]}, "slot": "block"}
+        assert (await authority.call("POST", "/v1/revocations", json=revocation)).status_code == 422
+
+
+async def test_nothing_that_a_caller_chose_reaches_the_log(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)  # also what Authlib and Starlette would say
+    token = await authority.user_token("marked-subject")
+    for path in (
+        f"/v1/revocations?value={token}",
+        f"/{token}",
+        f"/v1/keys/{token}/revoke",
+        f"/oauth/token?x={token}",
+    ):
+        await authority.call("POST", path, json={"reason": "marked-reason"})
+    await authority.operate("POST", "/v1/explain", token=token)
+    await authority.http.post(
+        "/oauth/introspect", auth=("marked-client", "marked-secret"), data={"token": token}
+    )
+    await authority.ask_token(authority.operator)
+    lines = [
+        record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))
+    ]
+    assert any("/v1/keys/{kid}/revoke" in line for line in lines)
+    for secret in (*token.split("."), "marked", authority.operator[1], "%0d"):
+        assert not [line for line in lines if secret in line]

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.issuer.core.conftest import database, postgres
 from tests.issuer.http.authority import Authority
+
+__all__ = ["database", "postgres"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Final, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from revocast.issuer.errors import InvalidRequest, NotInitialized
 from revocast.schemas.errors import JoseError
 from revocast.schemas.jose import PrivateKey, PublicKey, unb64u
@@ -99,7 +100,7 @@ class SealedKeys:
         if kid not in self._opened:
             try:
                 pem = self._cipher.decrypt(handle[:_NONCE_SIZE], handle[_NONCE_SIZE:], kid.encode())
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 raise NotInitialized("master key: is not the one that sealed this database's keys") from None
             self._opened[kid] = PrivateKey.from_pem(pem, kid)
         return self._opened[kid]

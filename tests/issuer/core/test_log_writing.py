@@ -1,5 +1,6 @@
 """One request, one transaction, at most one record; the table is the state at the head."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -7,6 +8,7 @@ import pytest
 
 from revocast.issuer.authority.revocations import Lift, Revocation
 from revocast.issuer.errors import InvalidRequest, UnknownIssuer
+from revocast.issuer.storage.publishing import sign_records
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.events import Envelope
 from revocast.schemas.record import Record
@@ -28,7 +30,7 @@ def test_concurrent_writers_in_several_processes_leave_no_gap_and_no_fork(author
     assert sorted(numbers) == list(range(2, 122))
     entries = authority.service.log(0, 500)
     assert [entry.n for entry in entries] == list(range(1, 122))
-    for before, entry in zip(entries, entries[1:], strict=False):
+    for before, entry in itertools.pairwise(entries):
         assert entry.prev == before.hash and entry.t >= before.t
     assert authority.service.status().table == model_of(authority.service).pack()
 
@@ -139,8 +141,6 @@ def test_a_record_carries_a_thousand_rows(authority: Authority) -> None:
 def test_the_signed_bytes_say_what_the_log_says(authority: Authority) -> None:
     authority.block("token", "a")
     with authority.storage.write() as session:
-        from revocast.issuer.storage.publishing import sign_records
-
         signed = sign_records(session, 1, 0, 10, authority.keystore)
     for stored, entry in zip(signed, authority.service.log(0, 10), strict=True):
         envelope = Envelope.parse(stored.compact)

@@ -112,7 +112,12 @@ class JvmBroker:
             text = "".join(f"{name}={value}\n" for name, value in properties.items())
             self._config(node).write_text(text)
             self._processes[node] = self._java(
-                node, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config(node))
+                node,
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+                str(self._config(node)),
             )
         for node, process in list(self._processes.items()):
             code = process.wait()

@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from revocast.schemas.topics import Topics
-from revocast.testing import Authority, InMemoryLog
+from revocast.testing import Authority, InMemoryLog, Message
 
 
 class Stage:
-    """`publish` sends whatever the authority has appended since the last call, key by key, acknowledged."""
+    """`publish` sends whatever the authority has appended since the last call and not dropped, acknowledged."""
 
     def __init__(self, authority: Authority, topics: Topics, producer: AIOKafkaProducer) -> None:
         self.authority = authority
@@ -29,7 +30,11 @@ class Stage:
         for topic, log in self._logs.items():
             for message in log.since(self._sent.get(topic, 0)):
                 self._sent[topic] = message.offset + 1
-                await self._producer.send_and_wait(topic, message.value, key=message.key, partition=0)
+                await self.send(topic, message)
+
+    async def send(self, topic: str, message: Message) -> None:
+        """Send one record: a lost one that comes late, an old one again, a stranger's."""
+        await self._producer.send_and_wait(topic, message.value, key=message.key, partition=0)
 
 
 @asynccontextmanager
@@ -41,9 +46,31 @@ async def stage(authority: Authority, topics: Topics, kafka: str) -> AsyncIterat
         yield staged
 
 
+async def create_topics(topics: Topics, kafka: str) -> None:
+    """The deployment's topics, as `revocast topics ensure` would make them on one broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        wanted = [
+            NewTopic(spec.name, spec.partitions, 1, topic_configs=dict(spec.config))
+            for spec in topics.specs(1)
+        ]
+        answer = await admin.create_topics(wanted)
+        assert not any(code for _, code, *_ in answer.topic_errors), answer
+    finally:
+        await admin.close()
+
+
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Wait for a condition, for so long at most."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
         await asyncio.sleep(0.005)
+
+
+async def until_done(attempt: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Try until it succeeds, for so long at most."""
+    deadline = time.monotonic() + seconds
+    while not await attempt():
+        assert time.monotonic() < deadline, "it did not succeed in time"

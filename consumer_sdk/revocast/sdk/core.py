@@ -33,6 +33,7 @@ from revocast.sdk.verifier import Verifier
 __all__ = ["Asked", "GuardCore", "Received"]
 
 
+_MAX_REASONS: Final = 3
 NO_FLOOR: Final = Floor()
 
 
@@ -75,8 +76,8 @@ class GuardCore:
         self.freshness = Freshness(limits or Limits())
         self.verifier = Verifier(profile, cache_size)
         self.counters: Counter[str] = Counter()
-        self.rejections: dict[Topic, str] = {}
-        """By topic, why the last rejected record was rejected."""
+        self.rejections: dict[Topic, list[str]] = {topic: [] for topic in Topic}
+        """By topic, the first few different reasons for which records were rejected."""
         self.applied_offset: int | None = None
         """The offset of the last record of the log that was applied: where to read on after a loss."""
         self._readiness = Readiness(self.trust, self.chain, self.freshness, floor)
@@ -165,7 +166,9 @@ class GuardCore:
     def missing(self) -> str:
         """Why it is not ready, and what was rejected on the way, in plain words."""
         rejected = [
-            f"the last rejected record of the {topic} topic: {why}" for topic, why in self.rejections.items()
+            f"records of the {topic} topic were rejected ({', '.join(reasons)})"
+            for topic, reasons in self.rejections.items()
+            if reasons
         ]
         return "; ".join([self.freshness.reason, *rejected])
 
@@ -197,7 +200,7 @@ class GuardCore:
             if verdict.outcome is Outcome.APPLIED:
                 self._apply(topic, verdict)
             elif verdict.outcome is Outcome.REJECTED:
-                self.rejections[topic] = verdict.reason
+                self._note(self.rejections[topic], verdict.reason)
             elif verdict.outcome is Outcome.UPGRADE and topic is Topic.KEYS:
                 self._readiness.key_event_not_understood()
             if verdict.outcome is not Outcome.HELD:
@@ -239,6 +242,11 @@ class GuardCore:
         else:
             return
         self._table_position = Position(record.epoch, record.n, record_hash, record.t)
+
+    @staticmethod
+    def _note(reasons: list[str], reason: str) -> None:
+        if len(reasons) < _MAX_REASONS and reason not in reasons:
+            reasons.append(reason)
 
     def _count(self, topic: Topic, verdict: Verdict) -> None:
         highest = self._highest.get(topic, -1)

@@ -47,6 +47,7 @@ class DenyList:
         self._live: dict[int, int] = {}
         self._kinds: tuple[int, ...] = ()
         self._since_sweep = 0
+        self._sweep_after = _SWEEP_AT_LEAST
 
     def apply(self, rows: Iterable[Row], t: int) -> None:
         """Apply one record's rows in their order."""
@@ -61,7 +62,7 @@ class DenyList:
         self.t = t
         for key, value in changed.items():
             self._write(key, value)
-        if self._since_sweep > max(_SWEEP_AT_LEAST, len(self._rows)):
+        if self._since_sweep > self._sweep_after:
             self.sweep()
 
     def refusal(self, named: Named) -> Refusal | None:
@@ -84,7 +85,8 @@ class DenyList:
         for key in dead:
             del self._rows[key]
             self._count(key[_KIND_AT] & _KIND, -1)
-        self._since_sweep = 0
+        # As many rows again as were left alive: sweeping costs each row a constant, however many there are.
+        self._since_sweep, self._sweep_after = 0, max(_SWEEP_AT_LEAST, len(self._rows))
         return len(dead)
 
     def pack(self) -> bytes:

@@ -225,7 +225,7 @@ class GuardClosed(GuardUnavailable):
 
 
 class StartupTimeout(GuardUnavailable):
-    """The guard could not become ready in time. The text says what is missing."""
+    """The guard could not become ready in time."""
 
     code = "startup_timeout"
 

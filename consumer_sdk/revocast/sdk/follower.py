@@ -24,8 +24,8 @@ from revocast.sdk.journal import Journal, logger
 __all__ = ["Follower"]
 
 _ASK_EVERY: Final = 5.0
-_IDLE_MS: Final = 1000
-_STARTING_MS: Final = 50
+_WAIT: Final = 1.0
+_STARTING_WAIT: Final = 0.05
 _SLICE: Final = 64
 _BATCH: Final = 1024
 _RECENT_CHECKPOINTS: Final = 100
@@ -55,6 +55,8 @@ class Follower:
         self._next: dict[Topic, int] = {}
         self._marks: dict[Topic, tuple[Asked, int]] = {}
         self._asked_at = float("-inf")
+        self._ask_every = min(_ASK_EVERY, core.freshness.limits.link_age / 4)
+        self._looked_near_end = False
         self._connect_backoff = Backoff(0.1, 10.0)
         self._reread_backoff = Backoff(1.0, 60.0)
         self._reread_at: float | None = None
@@ -64,6 +66,13 @@ class Follower:
         while True:
             try:
                 await self._session()
+            except asyncio.CancelledError:
+                # aiokafka lets the cancellation of its own requests out when a connection dies. Taken for ours, it would
+                # end the reader for good, without a word.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                self.problem = "Kafka: the connection was lost"
+                logger.info("connecting again: %s", self.problem)
             except (KafkaError, OSError, TimeoutError, _LinkLost) as error:
                 self.problem = f"Kafka: {error}" if str(error) else f"Kafka: {type(error).__name__}"
                 logger.info("connecting again: %s", self.problem)
@@ -91,6 +100,8 @@ class Follower:
             self._asked_at = float("-inf")
             connected_at = self._clock().monotonic
             while True:
+                if asking is not None and asking.done() and not asking.cancelled():
+                    asking.result()  # a defect in asking is one of the session
                 if (asking is None or asking.done()) and self._should_ask():
                     asking = asyncio.create_task(self._ask(consumer))
                 await self._read(consumer)
@@ -116,9 +127,9 @@ class Follower:
         for topic, tp in self._partitions.items():
             start = self._next.get(topic, begins[tp])
             if topic is Topic.CHECKPOINTS and self._core.chain.checkpoint is None:
-                # Only the newest counts, and compaction is lazy: begin near the end, unless that found none before.
-                tried = topic in self._next
-                start = begins[tp] if tried else max(begins[tp], ends[tp] - _RECENT_CHECKPOINTS)
+                # Only the newest counts, and compaction is lazy: begin near the end, and look further if none is there.
+                start = max(begins[tp], ends[tp] - _RECENT_CHECKPOINTS)
+                self._looked_near_end = start > begins[tp]
             consumer.seek(tp, start)
 
     def _should_ask(self) -> bool:
@@ -126,7 +137,7 @@ class Follower:
             return False  # the last question is still being answered by reading
         starting = self._core.state is State.STARTING
         since = self._clock().monotonic - self._asked_at
-        return self._core.wants_keys or starting or since >= _ASK_EVERY
+        return self._core.wants_keys or starting or since >= self._ask_every
 
     async def _ask(self, consumer: AIOKafkaConsumer) -> None:
         asked = self._core.ask(self._clock())
@@ -143,11 +154,9 @@ class Follower:
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         active = [self._partitions[topic] for topic in self._active()]
-        starting = self._core.state is State.STARTING
+        wait = _STARTING_WAIT if self._core.state is State.STARTING else min(_WAIT, self._ask_every)
         try:
-            batches = await consumer.getmany(
-                *active, timeout_ms=_STARTING_MS if starting else _IDLE_MS, max_records=_BATCH
-            )
+            batches = await consumer.getmany(*active, timeout_ms=int(wait * 1000), max_records=_BATCH)
         except OffsetOutOfRangeError as error:
             await self._begin_again(consumer, error)
             return
@@ -176,8 +185,14 @@ class Follower:
     async def _reach_marks(self, consumer: AIOKafkaConsumer) -> None:
         for topic, (asked, end) in list(self._marks.items()):
             # The position, not the last record's offset: what compaction or a transaction left has no record.
-            if await consumer.position(self._partitions[topic]) >= end and self._marks.pop(topic, None):
-                self._journal.verdicts(topic, self._core.caught_up(topic, asked, self._clock()))
+            if await consumer.position(self._partitions[topic]) < end or not self._marks.pop(topic, None):
+                continue
+            if topic is Topic.CHECKPOINTS and self._looked_near_end and self._core.chain.checkpoint is None:
+                self._looked_near_end = False
+                await consumer.seek_to_beginning(self._partitions[topic])
+                self._marks.clear()
+                return
+            self._journal.verdicts(topic, self._core.caught_up(topic, asked, self._clock()))
 
     async def _begin_again(self, consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> None:
         lost = [tp for tp in self._partitions.values() if tp in error.args[0]]

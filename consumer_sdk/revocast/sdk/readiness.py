@@ -56,6 +56,10 @@ class Readiness:
 
     def flaws(self, now: Instant) -> list[str]:
         """Each a sentence; empty: nothing is missing. Call `update` first."""
+        if self._trust.delegations is None:
+            return [
+                "no delegation list that the pinned root signed has been read"
+            ]  # and so nothing else either
         found = [*self._not_read(), *self._chain_flaws()]
         if self._keys_not_understood:
             found.append("the keys topic holds a signed event that this version does not understand: upgrade")
@@ -89,9 +93,7 @@ class Readiness:
             for topic in Topic
             if not self._freshness.has_seen_end(topic)
         ]
-        if self._trust.delegations is None:
-            found.append("no delegation list that the pinned root signed has been read")
-        elif self._trust.delegations.version < self._floor.delegations:
+        if self._trust.delegations and self._trust.delegations.version < self._floor.delegations:
             found.append("the delegation list is older than one that an earlier run has seen")
         elif self._trust.key_set is None:
             found.append("no key set has been read")
@@ -110,7 +112,8 @@ class Readiness:
             Flaw.FORK: f"the log holds another history than the one read up to record {position.n if position else 0}",
             Flaw.UPGRADE: "the log holds a signed event that this version does not understand: upgrade",
         }
-        return [words[flaw] for flaw in self._chain.flaws]
+        flaws = self._chain.flaws
+        return [words[flaw] for flaw in ((Flaw.START,) if Flaw.START in flaws else flaws)]
 
     def _behind(self) -> str:
         newest, position = self._chain.checkpoint, self._chain.position

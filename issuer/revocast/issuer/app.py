@@ -11,7 +11,9 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from revocast.issuer.access_log import AccessLog
 from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.denials import Denials
+from revocast.issuer.errors import NotInitialized
 from revocast.issuer.health import health_routes
+from revocast.issuer.keystore import KeyStore
 from revocast.issuer.oauth.metadata import metadata_routes
 from revocast.issuer.oauth.routes import oauth_routes
 from revocast.issuer.oauth.server import AuthorizationServer, handle_oauth_errors
@@ -25,6 +27,7 @@ from revocast.issuer.response_headers import ResponseHeaders
 from revocast.issuer.service import Service
 from revocast.issuer.settings import IssuerSettings
 from revocast.issuer.storage import Storage
+from revocast.issuer.storage.signing_keys import event_key
 
 __all__ = ["create_app"]
 
@@ -41,10 +44,8 @@ _MAX_BODY_BYTES = 256 * 1024
 
 def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     """The issuer as an ASGI application. Raises `NotInitialized` or `StorageUnavailable`, saying what to do."""
-    storage = Storage(settings.database)
-    storage.migrate()
+    storage, keystore = _opened(settings)
     publication = Publication()
-    keystore = settings.key_store()
     service = Service(storage, keystore, publication, clock)
     relay = Relay(storage, keystore, publication, settings, clock) if settings.relay else None
     denials = Denials(service, clock)
@@ -81,3 +82,18 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     app.include_router(metadata_routes(service))
     app.include_router(health_routes(service, lambda: publication.relay))
     return app
+
+
+def _opened(settings: IssuerSettings) -> tuple[Storage, KeyStore]:
+    """The database that `revocast init` made, brought to this version, and what opens its private keys."""
+    storage = Storage(settings.database)
+    if not storage.is_postgresql and not storage.sqlite_file.exists():
+        raise NotInitialized(
+            f"{storage.sqlite_file}: no such database; set REVOCAST_HOME or run `revocast init`"
+        )
+    keystore = settings.key_store()
+    storage.migrate()
+    with storage.read() as session:
+        key = event_key(session)
+        keystore.signer(key.kid, key.handle)  # now, not at the first revocation
+    return storage, keystore

@@ -20,11 +20,11 @@ def check_issuer_url(url: str, *, allow_http: bool = False) -> str:
     """RFC 8414 §2: https, no query, no fragment; plain http on this host, or where it is allowed. Raises `ValueError`."""
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("must be an https URL")
+        raise ValueError("the issuer must be an https URL")
     if parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("must have no query, fragment or user")
+        raise ValueError("the issuer must have no query, fragment or user")
     if url.endswith("/"):
-        raise ValueError("must not end with a slash: issuers are compared by exact characters")
+        raise ValueError("the issuer must not end with a slash: issuers are compared by exact characters")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
         raise ValueError(
             "must be https unless it is on this host: tokens and secrets would travel in the clear"

@@ -14,4 +14,4 @@ def main() -> None:
         raise SystemExit(2)
     from revocast.cli.app import run  # only now: it needs what was looked for above
 
-    run()
+    raise SystemExit(run(sys.argv[1:]))

@@ -1,7 +1,7 @@
 """The composition root: every command group, and what other distributions add."""
 
 import logging
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -47,16 +47,19 @@ def build(*, as_json: bool) -> typer.Typer:
     return app
 
 
-def run() -> None:
-    """Run the command line of this process. Never returns."""
-    as_json = "--json" in sys.argv[1:]  # wherever it stands, because errors follow it too
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
     # Their errors come back as exceptions, which we put in words. `serve` turns the log on for itself.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    as_json = "--json" in arguments  # wherever it stands, because errors follow it too
     try:
-        build(as_json=as_json)()
+        build(as_json=as_json)(args=arguments, prog_name="revocast")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CliError as error:
         answer.print_error(error, as_json=as_json)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    return 0
 
 
 def _root(as_json: answer.AsJson = False) -> None:

@@ -1,5 +1,6 @@
 """The issuer's operator API, as a client. The access token stays in memory, with no more scope than the call needs."""
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ from revocast.cli.settings import OperatorSettings
 __all__ = ["Operator"]
 
 _CONNECT_S, _ANSWER_S = 5.0, 60.0  # a write waits for Kafka before it answers
+_PATIENCE_S = 10.0
 
 
 class Operator:
@@ -74,6 +76,18 @@ class Operator:
         return token
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """One request; again, for a while, when the issuer says that it did nothing and can soon (RFC 9110 §15.6.4)."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            answer = self._send_once(method, path, **content)
+            wait = answer.headers.get("Retry-After", "")
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or not wait.isdecimal():
+                return answer
+            if time.monotonic() + int(wait) > deadline:
+                return answer
+            time.sleep(int(wait))
+
+    def _send_once(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **content)
         except httpx.HTTPError as error:

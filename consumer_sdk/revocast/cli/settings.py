@@ -58,7 +58,7 @@ def kafka_settings(environ: Mapping[str, str] = os.environ) -> KafkaSettings:
 
 def _read(kind: type[S], environ: Mapping[str, str], hint: str) -> S:
     try:
-        return kind.from_env({**_from_file(environ), **environ})
+        return kind.from_env({**environ, **_from_file(environ)})
     except SettingsError as error:
         raise Misused(str(error), hint) from None
 
@@ -77,4 +77,5 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, str]:
         raise Misused(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise Misused(f"{path} is not a JSON object", "Run `revocast init` again, or set the environment.")
-    return {f"REVOCAST_{name.upper()}": str(content[name]) for name in _FIELDS if content.get(name)}
+    found = {f"REVOCAST_{name.upper()}": str(content[name]) for name in _FIELDS if content.get(name)}
+    return {name: text for name, text in found.items() if not {name, f"{name}_FILE"} & environ.keys()}

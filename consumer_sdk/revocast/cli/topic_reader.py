@@ -31,7 +31,7 @@ async def assigned(kafka: KafkaSettings, topic: str) -> AsyncIterator[AIOKafkaCo
         **kafka.client_options(),
         group_id=None,  # all partitions are ours, and nothing is committed
         auto_offset_reset="earliest",
-        request_timeout_ms=10_000,
+        request_timeout_ms=5_000,
     )
     try:
         await consumer.start()

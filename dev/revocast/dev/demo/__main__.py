@@ -1,6 +1,7 @@
 """`python -m revocast.dev.demo`."""
 
 import argparse
+import secrets
 import signal
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
 from revocast.dev.broker import BrokerError, running_broker
 from revocast.dev.demo.deployment import SERVICES, Deployment
+from revocast.dev.demo.leftovers import delete_topics
 from revocast.dev.demo.processes import DemoError, Processes
 from revocast.dev.demo.report import Report
 from revocast.dev.demo.scenes import SCENES
@@ -50,9 +52,11 @@ def main() -> int:
 def _start(stack: ExitStack, report: Report) -> Deployment:
     with report.waiting("Kafka starts"):
         broker = stack.enter_context(running_broker(progress=lambda line: report.line(f"  {line}", "dim")))
+    prefix = f"demo-{secrets.token_hex(3)}"
+    stack.callback(delete_topics, broker, prefix)
     folder = Path(tempfile.mkdtemp(prefix="revocast-demo-"))
     processes = stack.enter_context(closing(Processes(folder)))
-    deployment = Deployment(broker, processes, folder)
+    deployment = Deployment(broker, processes, folder, prefix)
     report.command(f"revocast init --issuer {deployment.issuer_url}")
     with report.waiting("the authority is made"):
         deployment.init()

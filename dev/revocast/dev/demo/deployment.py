@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -24,16 +23,18 @@ _EXAMPLE = Path(__file__).parents[4] / "examples/fastapi_service"
 
 
 class Deployment:
-    """One issuer, one streams worker and three services over one broker, each its own process. `folder` is theirs."""
+    """One issuer, one streams worker and three services over one broker, each its own process. `folder` is theirs, and so
+    are the topics under `prefix`.
+    """
 
-    def __init__(self, broker: Broker, processes: Processes, folder: Path) -> None:
+    def __init__(self, broker: Broker, processes: Processes, folder: Path, prefix: str) -> None:
         self._processes = processes
         self._services: dict[str, Process] = {}
         self._issuer: Process | None = None
         issuer, streams, *services = free_ports(2 + len(SERVICES))
         self.home = folder / "issuer"
         self.kafka = broker.bootstrap
-        self.prefix = f"demo-{secrets.token_hex(3)}"
+        self.prefix = prefix
         self.ports = dict(zip(SERVICES, services, strict=True))
         self.issuer_url = f"http://127.0.0.1:{issuer}"
         self.streams_url = f"http://127.0.0.1:{streams}"

@@ -2,7 +2,7 @@
 
 from revocast.dev.demo.stage import Stage
 
-TITLE = "A user is blocked, then signed out, still blocked, then lifted"
+TITLE = "Blocked, signed out, still blocked, lifted"
 
 
 def play(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from revocast.schemas.record import Record
 from revocast.schemas.row import Row, Slot
 from revocast.schemas.selector import BUILT_IN_KINDS
 
-TITLE = "Forged and replayed records are written to the log"
+TITLE = "Forged and replayed records on the log"
 
 _WAIT_S = 20.0
 
@@ -70,7 +70,7 @@ def play(stage: Stage) -> None:
     report.expect(verified["whole"], f"the log is whole: records 1 to {verified['n']}")
     not_believed = {entry["offset"] for entry in verified["not_believed"]}
     report.expect(not_believed.issuperset(offsets[:2]), "and names the forgeries as not to be believed")
-    report.current.proof = "nothing changed; dead-lettered, audited; the log is whole"
+    report.current.proof = "nothing changes; dead letters, audit"
 
 
 def _reason(event: dict[str, object]) -> str:

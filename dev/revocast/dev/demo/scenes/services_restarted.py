@@ -2,7 +2,7 @@
 
 from revocast.dev.demo.stage import Stage
 
-TITLE = "The services are restarted while the issuer is dead"
+TITLE = "Services restart while the issuer is dead"
 
 
 def play(stage: Stage) -> None:
@@ -15,4 +15,4 @@ def play(stage: Stage) -> None:
         stage.deployment.start_issuer()
     token = stage.sign_in("erin")
     stage.report.refusals(stage.measure(token, lambda: stage.revoke("subject", "erin", "cutoff")))
-    stage.report.current.proof = "they start, and refuse; the issuer goes on where it was"
+    stage.report.current.proof = "they start, and refuse"

@@ -1,0 +1,64 @@
+"""`log` and `audit`: straight from Kafka."""
+
+import json
+
+from aiokafka import AIOKafkaProducer
+
+from revocast.cli.operator import Operator
+from revocast.schemas.topics import Topics
+from tests.cli.conftest import Cli
+
+
+async def test_verify_walks_the_chain_to_what_the_issuer_says_and_names_a_forgery(
+    operator_cli: Cli, operator: Operator, kafka: str
+) -> None:
+    assert operator_cli("revoke", "subject", "walked").code == 0
+    topic = Topics(operator_cli.environ["REVOCAST_PREFIX"]).revocations
+    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer:
+        forged = await producer.send_and_wait(topic, b"forged", key=b"1")
+    done = operator_cli("log", "verify", "--json")
+    assert done.code == 0, done.out
+    status = operator.get("/v1/status", "revocast:read")
+    assert (done.data["n"], done.data["table"]["sha256"]) == (status["n"], status["table"]["digest"])
+    assert done.data["root_pinned"]
+    assert forged.offset in [entry["offset"] for entry in done.data["not_believed"]]
+    text = operator_cli("log", "verify").out
+    assert "whole: every record follows the one before" in text
+    assert f"revocations at offset {forged.offset}: rejected" in text
+
+
+def test_without_a_pinned_root_verify_asks_the_issuer_and_says_so(operator_cli: Cli) -> None:
+    unpinned = Cli({name: value for name, value in operator_cli.environ.items() if name != "REVOCAST_ROOT"})
+    done = unpinned("log", "verify")
+    assert done.code == 0, done.err
+    assert "REVOCAST_ROOT pins it" in done.out
+
+
+def test_verify_under_another_root_believes_nothing_and_is_exit_code_1(operator_cli: Cli) -> None:
+    done = operator_cli.having(REVOCAST_ROOT="x" * 43)("log", "verify")
+    assert done.code == 1
+    assert "not whole: there is no delegation list under this root" in done.out
+
+
+def test_show_tells_what_each_record_does(operator_cli: Cli) -> None:
+    n = operator_cli("block", "session", "shown", "--json").data["n"]
+    last = operator_cli("log", "show", "--limit", "1", "--json").data[-1]
+    assert (last["n"], last["says"]) == (n, "1 × session block")
+    assert "1 × session block" in operator_cli("log", "show").out
+
+
+def test_audit_tail_shows_who_did_what_and_why(operator_cli: Cli) -> None:
+    assert operator_cli("revoke", "subject", "audited", "--reason", "case 7").code == 0
+    line = operator_cli("audit", "tail", "-n", "1000", "--type", "revocast.revoked").out
+    assert "audited" in line
+    assert "case 7" in line
+    events = [
+        json.loads(text) for text in operator_cli("audit", "tail", "-n", "2", "--json").out.splitlines()
+    ]
+    assert [event["specversion"] for event in events] == ["1.0", "1.0"]
+
+
+def test_a_missing_topic_is_answered_with_how_to_create_it(cli: Cli) -> None:
+    done = cli("audit", "tail")
+    assert done.code == 2
+    assert "revocast topics ensure" in done.err

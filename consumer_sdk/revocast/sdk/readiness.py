@@ -75,7 +75,7 @@ class Readiness:
             return ""
         checkpoint, since = self._awaited
         topic = Topic.LOG if self._has_keys_of(checkpoint) else Topic.KEYS
-        if now.monotonic - since < GAP_SECONDS or self._freshness.end_asked(topic) < since:
+        if now.monotonic - since < GAP_SECONDS or self._freshness.end_asked(topic) <= since:
             return ""
         if topic is Topic.KEYS:
             return "the keys topic ends before the key versions that the issuer has signed for"

@@ -1,5 +1,7 @@
 """From the in-memory logs into a guard's core: what the Kafka follower does, instantly and without Kafka."""
 
+from dataclasses import replace
+
 from revocast.schemas.verdict import Verdict
 from revocast.sdk.clock import Instant
 from revocast.sdk.core import NO_FLOOR, GuardCore, Received
@@ -19,9 +21,12 @@ def core_for(
     limits: Limits | None = None,
     policy: Policy = "deny",
     floor: Floor = NO_FLOOR,
+    required: frozenset[str] | None = None,
 ) -> GuardCore:
-    """An empty core of a service that trusts this authority."""
+    """An empty core of a service that trusts this authority. `required` replaces the claims that tokens must have."""
     profile = Profile(audience or authority.audience, frozenset({authority.issuer}))
+    if required is not None:
+        profile = replace(profile, required=required)
     return GuardCore(
         issuer=authority.issuer,
         root=authority.pin,

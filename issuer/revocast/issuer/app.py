@@ -19,7 +19,7 @@ from revocast.issuer.oauth.routes import oauth_routes
 from revocast.issuer.oauth.server import AuthorizationServer, handle_oauth_errors
 from revocast.issuer.operators.context import Context
 from revocast.issuer.operators.guard import OperatorGuard
-from revocast.issuer.operators.problem import handle_problems
+from revocast.issuer.operators.problem import describe_problems, handle_problems
 from revocast.issuer.operators.routes import operator_routes
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay import Relay
@@ -73,6 +73,7 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
             Middleware(RequestBodyLimitMiddleware, max_body_size=_MAX_BODY_BYTES),
         ],
         redoc_url=None,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}-{route.name}",
     )
     handle_problems(app)
     handle_oauth_errors(app)
@@ -81,6 +82,7 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
         app.include_router(router)
     app.include_router(metadata_routes(service))
     app.include_router(health_routes(service, lambda: publication.relay))
+    describe_problems(app)
     return app
 
 

@@ -24,7 +24,7 @@ def health_routes(service: Service, relay: Callable[[], RelayReport]) -> APIRout
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", summary="Whether the process answers")
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:  # in the loop: an exhausted thread pool is no reason to be killed
         return {"status": "ok"}
 
     @router.get(

@@ -26,7 +26,7 @@ from revocast.issuer.errors import (
 )
 from revocast.schemas.errors import ClaimUndeclared, SchemaError
 
-__all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "handle_problems"]
+__all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "describe_problems", "handle_problems"]
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -103,6 +103,25 @@ def handle_problems(app: FastAPI) -> None:
 
     for kind in (Problem, IssuerError, SchemaError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Give problem details their media type in the OpenAPI document; FastAPI describes every model as plain JSON."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = describe()
+        operations = (operation for path in document["paths"].values() for operation in path.values())
+        for response in (
+            response for operation in operations for response in operation["responses"].values()
+        ):
+            content = response.get("content", {})
+            reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+            if reference.endswith(f"/{ProblemDetails.__name__}"):
+                content[MEDIA_TYPE] = content.pop("application/json")
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
 def _problem_of(error: Exception) -> Problem:

@@ -69,9 +69,9 @@ class LiftRequest(Body):
     """Empty one slot of a selector."""
 
     selector: SelectorModel
-    slot: SlotName
+    slot: SlotName = Field(description="the one to empty; the other one stays")
     reason: Text = Field("", examples=["investigation closed"])
-    dry_run: bool = False
+    dry_run: bool = Field(False, description="answer what would be written, and write nothing")
 
 
 class RevokedModel(SelectedRow):

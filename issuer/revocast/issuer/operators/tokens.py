@@ -23,7 +23,7 @@ Name = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$"
 class ExplainRequest(Body):
     """The token to look at. It is not stored."""
 
-    token: str = Field(min_length=1, max_length=16_384)
+    token: str = Field(min_length=1, max_length=16_384, description="a compact JWS")
 
 
 class FindingModel(BaseModel):
@@ -47,7 +47,7 @@ class ExplanationModel(BaseModel):
 class MintRequest(Body):
     """A user's token, on behalf of a first-party client that has authenticated the user itself."""
 
-    client_id: Name
+    client_id: Name = Field(description="the client that the token is issued to")
     sub: Name = Field(examples=["alice"])
     audience: Name = Field(examples=["orders"])
     scope: str | None = Field(

@@ -9,12 +9,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 __all__ = ["round_trips"]
 
 
-def round_trips(kafka: str, topic: str, count: int) -> list[float]:
-    """`count` times: seconds from the acknowledgement of a record to its arrival at a consumer (acks=all, one partition)."""
+def round_trips(kafka: str, topic: str, count: int) -> list[tuple[float, float]]:
+    """`count` times: seconds until a record arrived at a consumer, after it was sent and after it was acknowledged."""
     return asyncio.run(_round_trips(kafka, topic, count))
 
 
-async def _round_trips(kafka: str, topic: str, count: int) -> list[float]:
+async def _round_trips(kafka: str, topic: str, count: int) -> list[tuple[float, float]]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -25,7 +25,7 @@ async def _round_trips(kafka: str, topic: str, count: int) -> list[float]:
         await admin.close()
 
 
-async def _measure(kafka: str, topic: str, count: int) -> list[float]:
+async def _measure(kafka: str, topic: str, count: int) -> list[tuple[float, float]]:
     arrived: asyncio.Queue[float] = asyncio.Queue()
 
     async def consume(consumer: AIOKafkaConsumer) -> None:
@@ -39,8 +39,10 @@ async def _measure(kafka: str, topic: str, count: int) -> list[float]:
         reading = asyncio.create_task(consume(consumer))
         found = []
         for _ in range(count + 1):
+            sent = time.monotonic()
             await producer.send_and_wait(topic, b"x" * 600)
             acknowledged = time.monotonic()
-            found.append(await arrived.get() - acknowledged)
+            moment = await arrived.get()
+            found.append((moment - sent, moment - acknowledged))
         reading.cancel()
     return found[1:]  # the first one waits for the consumer's first fetch

@@ -12,9 +12,17 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Played", "Report", "milliseconds", "percentiles"]
+__all__ = ["Measured", "Played", "Report", "milliseconds", "percentiles"]
 
 _WIDTH = 120  # of what is no terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds until each service refused: after the revoke was called, and after its acknowledgement had arrived."""
+
+    called: Mapping[str, float]
+    acknowledged: Mapping[str, float]
 
 
 @dataclass
@@ -67,10 +75,10 @@ class Report:
         self.current.failures.append(text)
         self._console.print(Text.assemble(("  ✗ NOT SO: ", "bold red"), text))
 
-    def refusals(self, seconds: Mapping[str, float]) -> None:
+    def refusals(self, measured: Measured) -> None:
         """How long after the acknowledgement each service refused."""
-        self.current.refused_after = seconds
-        shown = "   ".join(f"{name} {milliseconds(value)}" for name, value in seconds.items())
+        self.current.refused_after = measured.acknowledged
+        shown = "   ".join(f"{name} {milliseconds(value)}" for name, value in measured.acknowledged.items())
         self._console.print(Text.assemble("    refused after the acknowledgement:  ", (shown, "bold")))
 
     @contextmanager
@@ -107,7 +115,8 @@ class Report:
         self._console.print(Rule("Summary", align="left", style="dim"))
         self._console.print(table)
         self.line(
-            "Times: from the moment the issuer's answer arrived to a refusal that had arrived, polled every ms.",
+            "Times: from the arrival of the issuer's answer to the arrival of the first refusal, polled every millisecond;\n"
+            "below zero: a service refused before the answer was here.",
             "dim",
         )
 

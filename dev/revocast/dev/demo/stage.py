@@ -1,14 +1,14 @@
 """What a scene works with: users who sign in, the operator, and the three services to ask."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from revocast.cli.operator import Operator
 from revocast.dev.demo.deployment import AUDIENCE, Deployment
 from revocast.dev.demo.http import Caller
 from revocast.dev.demo.probe import Probe
-from revocast.dev.demo.report import Report
+from revocast.dev.demo.report import Measured, Report
 from revocast.schemas.jose import parse_compact, parse_json
 
 __all__ = ["Stage"]
@@ -72,17 +72,22 @@ class Stage:
             pass
         self.report.expect(set(answers) == {status}, f"{text} ({', '.join(map(str, answers))})")
 
-    def measure(self, token: str, write: Any) -> Mapping[str, float]:
-        """Do `write` while every service is asked about `token`: seconds from its answer to each one's refusal."""
+    def measure(self, token: str, write: Callable[[], object]) -> Measured:
+        """Do `write` while every service is asked about `token`, which it makes them refuse."""
         probe = Probe(self.deployment.ports, token)
         probe.start()
+        called = time.monotonic()
         write()
         acknowledged = time.monotonic()
         refusals = probe.refusals()
         missing = sorted(set(self.deployment.ports) - set(refusals))
         if missing:
             self.report.expect(False, f"refused by {', '.join(missing)} within 10 s")
-        return {name: refusals[name].at - acknowledged for name in self.deployment.ports if name in refusals}
+        at = {name: refusals[name].at for name in self.deployment.ports if name in refusals}
+        return Measured(
+            {name: moment - called for name, moment in at.items()},
+            {name: moment - acknowledged for name, moment in at.items()},
+        )
 
 
 def claims_of(token: str) -> dict[str, Any]:

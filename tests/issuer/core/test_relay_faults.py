@@ -1,0 +1,302 @@
+"""The relay when something is wrong: killed, cut off, restored from a backup, or handed a topic with other content."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from revocast.dev.broker import Broker
+from revocast.issuer.relay import Relay
+from revocast.issuer.storage.publishing import stored_compacts
+from revocast.schemas.audit import AuditType
+from revocast.schemas.jose import PrivateKey
+from revocast.schemas.record import Position
+from revocast.schemas.settings import KafkaSettings
+from revocast.schemas.topics import Topics
+from revocast.schemas.verdict import Outcome
+from tests.issuer.core.authority import ISSUER, Authority, T
+from tests.issuer.core.reader import Reader, read, read_audit, until, write
+
+
+@pytest.fixture
+def database() -> None:
+    """These are about Kafka: SQLite is enough, except where a test says otherwise."""
+
+
+@pytest.fixture
+def settings(kafka: str, topics: Topics) -> KafkaSettings:
+    """The test's own topics."""
+    return KafkaSettings(kafka=kafka, prefix=topics.prefix)
+
+
+Start = Callable[[Authority], Awaitable[Relay]]
+
+
+@pytest.fixture
+async def start(settings: KafkaSettings) -> AsyncIterator[Start]:
+    """Starts relays and stops them at the end."""
+    started: list[Relay] = []
+
+    async def start(authority: Authority) -> Relay:
+        started.append(authority.relay(settings))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for relay in started:
+        await relay.stop()
+
+
+async def reader_of(authority: Authority, settings: KafkaSettings) -> Reader:
+    return await Reader.of(settings.kafka, settings.topics, ISSUER, authority.terms.root, authority.clock())
+
+
+async def publish(authority: Authority, count: int) -> None:
+    receipts = [authority.block_one_more() for _ in range(count)]
+    assert await authority.service.published(receipts[-1], 30) == "published"
+
+
+async def recreate(settings: KafkaSettings, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+        async with asyncio.timeout(30):
+            while True:
+                answer = await admin.create_topics([NewTopic(topic, 1, replication_factor=1)])
+                if not any(code for _, code, *_ in answer.topic_errors):
+                    return
+    finally:
+        await admin.close()
+
+
+class Backup:
+    """A copy of the SQLite database as it was."""
+
+    def __init__(self, authority: Authority, folder: Path) -> None:
+        self._database = authority.storage.sqlite_file
+        self._copy = folder / "backup.db"
+        with authority.storage.read() as session:
+            session.connection().exec_driver_sql("SELECT 1")
+        import sqlite3
+
+        source, target = sqlite3.connect(self._database), sqlite3.connect(self._copy)
+        source.backup(target)
+        source.close()
+        target.close()
+
+    def restore(self, authority: Authority) -> None:
+        authority.close()
+        for suffix in ("-wal", "-shm"):
+            self._database.with_name(self._database.name + suffix).unlink(missing_ok=True)
+        shutil.copy(self._copy, self._database)
+
+
+async def test_a_log_that_is_ahead_of_a_restored_database_stops_publishing_loudly(
+    authority: Authority,
+    start: Start,
+    settings: KafkaSettings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backup = Backup(authority, tmp_path)
+    relay = await start(authority)
+    await publish(authority, 3)
+    await relay.stop()
+    backup.restore(authority)
+    await start(authority)
+    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
+    assert "ahead of the database" in (authority.publication.relay.problem or "")
+    assert "ahead of the database" in authority.service.status().warnings[0]
+    assert any(record.levelname == "CRITICAL" for record in caplog.records)
+    before = len(await read(settings.kafka, settings.topics.revocations))
+    receipt = authority.block("subject", "bob")
+    assert await authority.service.published(receipt, 1) == "pending"
+    await until(lambda: authority.service.status().audit_backlog == 0, "the refusal is audited")
+    events = await read_audit(settings.kafka, settings.topics)
+    assert AuditType.PUBLISHING_REFUSED in {event.type for event in events}
+    assert len(await read(settings.kafka, settings.topics.revocations)) == before
+    assert authority.publication.relay.state == "refusing"
+
+
+async def test_a_restored_database_that_wrote_another_record_n_stops_publishing(
+    authority: Authority, start: Start, settings: KafkaSettings, tmp_path: Path
+) -> None:
+    backup = Backup(authority, tmp_path)
+    relay = await start(authority)
+    await publish(authority, 1)
+    await relay.stop()
+    backup.restore(authority)
+    authority.block("subject", "another-2")
+    await start(authority)
+    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
+    assert "differ" in (authority.publication.relay.problem or "")
+    assert set((await reader_of(authority, settings)).outcomes) == {Outcome.APPLIED}
+
+
+async def test_a_keys_topic_that_is_ahead_of_the_database_stops_publishing(
+    authority: Authority, start: Start, settings: KafkaSettings, tmp_path: Path
+) -> None:
+    backup = Backup(authority, tmp_path)
+    relay = await start(authority)
+    authority.service.rotate_key(actor="alice")
+    await until(lambda: authority.service.keys()[0].announced_at is not None, "the key set is published")
+    await relay.stop()
+    backup.restore(authority)
+    await start(authority)
+    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
+    assert "keys topic is ahead" in (authority.publication.relay.problem or "")
+
+
+async def test_another_writer_with_the_event_key_is_noticed_before_the_next_record(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    await start(authority)
+    await publish(authority, 1)
+    head = authority.service.log(1, 1)[0]
+    event = next(iter(_event_keys(authority)))
+    forged = Position(1, 2, head.hash, head.t).next_record((), T, delegations=1, key_set=1)
+    await write(settings.kafka, settings.topics.revocations, (forged.key, forged.signed(ISSUER, event)))
+    receipt = authority.block("subject", "bob")
+    assert await authority.service.published(receipt, 1) == "pending"
+    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
+
+
+def _event_keys(authority: Authority) -> list[PrivateKey]:
+    from revocast.issuer.storage.signing_keys import event_key
+
+    with authority.storage.read() as session:
+        key = event_key(session)
+        signer = authority.keystore.signer(key.kid, key.handle)
+    assert isinstance(signer, PrivateKey)
+    return [signer]
+
+
+async def test_junk_forgeries_and_replays_neither_stop_nor_fool_it(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    relay = await start(authority)
+    await publish(authority, 3)
+    topic = settings.topics.revocations
+    old = (await read(settings.kafka, topic))[1]
+    stranger = PrivateKey.generate()
+    ahead = Position(1, 90, bytes(32), T).next_record((), T, delegations=1, key_set=1)
+    junk = [
+        (b"5", None),
+        (b"5", b"not a token"),
+        (b"9" * 1000, b"\xff" * 1000),
+        (b"-1", b""),
+        (b"91", ahead.signed(ISSUER, stranger)),
+        (old.key, old.value),
+        (b"5", old.value),
+    ]
+    await write(settings.kafka, topic, *junk)
+    await publish(authority, 2)
+    await relay.stop()
+    await write(settings.kafka, topic, *junk)
+    await start(authority)
+    await publish(authority, 2)
+    seen = await reader_of(authority, settings)
+    assert seen.n == 8 and seen.chain.flaws == ()
+    assert seen.table.pack() == authority.service.status().table
+    assert seen.outcomes.count(Outcome.APPLIED) == 8 and Outcome.FORK not in seen.outcomes
+
+
+async def test_a_log_that_lost_everything_is_continued_with_the_same_bytes(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    relay = await start(authority)
+    await publish(authority, 4)
+    before = [record.value for record in await read(settings.kafka, settings.topics.revocations)]
+    await relay.stop()
+    await recreate(settings, settings.topics.revocations)
+    await recreate(settings, settings.topics.keys)
+    await start(authority)
+    await publish(authority, 1)
+    after = [record.value for record in await read(settings.kafka, settings.topics.revocations)]
+    assert after[:-1] == before and len(before) == 5
+    seen = await reader_of(authority, settings)
+    assert seen.chain.flaws == () and seen.table.pack() == authority.service.status().table
+
+
+async def test_a_relay_killed_in_mid_batch_leaves_a_log_that_the_next_one_completes(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    for _ in range(1200):
+        authority.block_one_more()
+    process = await _issuer_process(authority, settings, "--relay")
+    topic = settings.topics.revocations
+    async with asyncio.timeout(60):
+        while not 0 < len(await read(settings.kafka, topic)) < 1201:
+            pass
+    process.kill()
+    await process.wait()
+    on_kafka = len(await read(settings.kafka, topic))
+    await start(authority)
+    await publish(authority, 1)
+    seen = await reader_of(authority, settings)
+    assert seen.chain.flaws == () and seen.n == 1202
+    assert seen.table.pack() == authority.service.status().table
+    with authority.storage.read() as session:
+        stored = stored_compacts(session, 1, range(1, 1203))
+    for record in await read(settings.kafka, topic):
+        assert record.value == stored[int(record.key)].compact
+    assert on_kafka <= 1201
+
+
+async def test_an_issuer_killed_between_commit_and_publish_loses_nothing(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    away = KafkaSettings(kafka="127.0.0.1:9", prefix=settings.prefix)
+    process = await _issuer_process(authority, away, "--relay", "--revoke", "1")
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).strip() == b"started"
+    assert (await process.stdout.readline()).strip() == b"pending 2"
+    process.kill()
+    await process.wait()
+    await start(authority)
+    await until(lambda: authority.service.status().published_n == 2, "the next process publishes it")
+    seen = await reader_of(authority, settings)
+    assert seen.n == 2 and seen.table.pack() == authority.service.status().table
+    assert len(seen.table) == 1
+
+
+async def test_while_kafka_is_away_answers_are_pending_and_afterwards_all_is_published(
+    authority: Authority, broker: Broker
+) -> None:
+    settings = KafkaSettings(kafka=broker.bootstrap, prefix="away")
+    for spec in settings.topics.specs(1):
+        await recreate(settings, spec.name) if spec.control else None
+    relay = authority.relay(settings)
+    await relay.start()
+    try:
+        await publish(authority, 1)
+        broker.kill()
+        receipts = [authority.block_one_more() for _ in range(5)]
+        assert await authority.service.published(receipts[-1], 1) == "pending"
+        broker.start()
+        assert await authority.service.published(receipts[-1], 60) == "published"
+        seen = await reader_of(authority, settings)
+        assert seen.chain.flaws == () and seen.n == receipts[-1].n
+        assert seen.table.pack() == authority.service.status().table
+    finally:
+        await relay.stop()
+
+
+async def _issuer_process(
+    authority: Authority, settings: KafkaSettings, *options: str
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.issuer.core.issuer_process",
+        str(authority.home.folder),
+        settings.kafka,
+        settings.prefix,
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+    )

@@ -81,6 +81,16 @@ class Worker:
         """End it at once, as a crash does."""
         self._signal(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Stop it where it stands: it does nothing, and does not know it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, as if no time had passed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """Ask it to stop; its exit status."""
         return self._signal(signal.SIGTERM)

@@ -126,3 +126,33 @@ async def test_while_the_owner_is_dead_its_partitions_are_refused_not_answered(
         await publisher.checkpoint()
     assert refused
     assert await table_of(second, publisher) == issuer.table.pack()
+
+
+async def test_a_worker_that_was_thought_dead_harms_nothing_when_it_goes_on(
+    publisher: Publisher, workers: Callable[[], Worker]
+) -> None:
+    issuer = publisher.issuer
+    first, second = workers(), workers()
+    first.start()
+    await ready(first)
+    second.start()
+
+    async def joined() -> bool:
+        return bool(await holding(second)) and bool(await holding(first))
+
+    await eventually("both hold partitions", joined)
+    await load(publisher, 100, "both")
+    first.pause()
+    await load(publisher, 100, "paused")
+    assert await table_of(second, publisher) == issuer.table.pack()
+    first.resume()
+    await load(publisher, 100, "resumed")
+    await eventually("both hold partitions again", joined)
+    assert await table_of(first, publisher) == issuer.table.pack()
+
+    # What the changelog holds after that is what a newcomer recovers.
+    first.kill()
+    second.kill()
+    third = workers()
+    third.start()
+    assert await table_of(third, publisher) == issuer.table.pack()

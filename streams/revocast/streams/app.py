@@ -8,6 +8,7 @@ from typing import Any, cast
 import faust
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
+from faust.types import TP
 
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.schemas.trust import Trust
@@ -51,11 +52,22 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
     failure = Failure()
 
     app = _faust_app(settings)
+    app.producer.buffer.max_messages = (
+        10_000  # With 100, a batch of table writes halts all reading for 0.1 s.
+    )
     raw = _topics(app)
     control_consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, auto_offset_reset="earliest")
     control = ControlReader(control_consumer, topics, Trust(settings.issuer, settings.root), clock)
     reporter = Reporter(raw(topics.dead_letters), raw(topics.audit), f"{settings.issuer}#streams", clock)
-    chain = ChainAgent(control, reporter, topics.revocations, raw(internal.frames), options)
+    log_partition = TP(topics.revocations, 0)
+    chain = ChainAgent(
+        control,
+        reporter,
+        topics.revocations,
+        raw(internal.frames),
+        lambda: app.consumer.highwater(log_partition) or 0,
+        options,
+    )
     table = BucketTable(
         app,
         name=BUCKETS,

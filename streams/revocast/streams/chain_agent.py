@@ -1,14 +1,15 @@
 """The chain agent: one worker, the one that holds `revocast.revocations`, turns records into frames.
 
 * Frames are delivered before their record is acknowledged.
-* While one batch is on its way the next gathers, so a burst becomes few messages and a single record waits for nothing.
+* A backlog becomes few messages; a single record waits for nothing.
 * A partition that misses frames asks for them (`rewind`): the log is read again from the partition's own mark and verified
   again. Nothing else is sent meanwhile, so that the partition finds no new gap behind the old one.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -29,11 +30,11 @@ __all__ = ["ChainAgent"]
 log = logging.getLogger(__name__)
 _BATCH = 500
 _ROWS_A_MESSAGE = 20_000
-_GAP_TIMER_SECONDS = 1.0
+_GATHER_SECONDS = 1.0
 
 
 class ChainAgent:
-    """`options` opens aiokafka clients; `log_topic` is `revocast.revocations`."""
+    """`log_topic` is `revocast.revocations`, `log_end` the end offset as last heard; `options` opens aiokafka clients."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ChainAgent:
         reporter: Reporter,
         log_topic: str,
         frames_topic: faust.TopicT,
+        log_end: Callable[[], int],
         options: Mapping[str, Any],
     ) -> None:
         self.follower: Follower | None = None
@@ -48,6 +50,7 @@ class ChainAgent:
         self._reporter = reporter
         self.log_topic = log_topic
         self._frames_topic = frames_topic
+        self._log_end = log_end
         self._options = dict(options)
         self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(4 * _BATCH)
         self._lock = asyncio.Lock()
@@ -75,18 +78,23 @@ class ChainAgent:
     async def run(self) -> None:
         """Process batches until cancelled."""
         while True:
-            try:
-                batch = [await asyncio.wait_for(self._inbox.get(), _GAP_TIMER_SECONDS)]
-            except TimeoutError:
-                if self.follower:
-                    self.follower.chain.handle_timer(monotonic())
-                continue
-            while not self._inbox.empty() and len(batch) < _BATCH:
-                batch.append(self._inbox.get_nowait())
-            async with self._lock:
-                await self._process(batch)
-            for event in batch:
-                event.ack()
+            if batch := await self._gather():
+                async with self._lock:
+                    await self._process(batch)
+                for event in batch:
+                    event.ack()
+            elif self.follower:
+                self.follower.chain.handle_timer(monotonic())
+
+    async def _gather(self) -> list[faust.EventT[bytes]]:
+        batch: list[faust.EventT[bytes]] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER_SECONDS):
+                batch.append(await self._inbox.get())
+                # Every message costs each partition a table write: a backlog is worth waiting for, a single record not.
+                while len(batch) < _BATCH and batch[-1].message.offset + 1 < self._log_end():
+                    batch.append(await self._inbox.get())
+        return batch
 
     async def _process(self, events: list[faust.EventT[bytes]]) -> None:
         follower = self.follower = self.follower or await self._start()

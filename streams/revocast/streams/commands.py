@@ -31,8 +31,10 @@ def streams(
     from revocast.streams.worker import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("faust", "mode", "aiokafka"):
+    for chatty in ("faust", "mode"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # While a broker is away it tells several times a second what this program says once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
         raise typer.Exit(asyncio.run(run(settings)))

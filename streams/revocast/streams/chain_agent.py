@@ -15,6 +15,7 @@ from typing import Any
 
 import faust
 
+from revocast.schemas.chain import Flaw
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.schemas.verdict import Verdict
 from revocast.streams.control import ControlReader
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 _BATCH = 500
 _ROWS_A_MESSAGE = 20_000
 _GATHER_SECONDS = 1.0
+_FIRST_GAP_PAUSE_SECONDS = 2.0
+_LAST_GAP_PAUSE_SECONDS = 60.0
 
 
 class ChainAgent:
@@ -54,6 +57,8 @@ class ChainAgent:
         self._options = dict(options)
         self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(4 * _BATCH)
         self._lock = asyncio.Lock()
+        self._gap_next = 0.0
+        self._gap_pause = _FIRST_GAP_PAUSE_SECONDS
 
     async def records(self, stream: faust.Stream[bytes]) -> None:
         """Faust agent on the log. What is queued here is acknowledged by `run`."""
@@ -85,6 +90,7 @@ class ChainAgent:
                     event.ack()
             elif self.follower:
                 self.follower.chain.handle_timer(monotonic())
+                await self._fill_gap(self.follower)
 
     async def _gather(self) -> list[faust.EventT[bytes]]:
         batch: list[faust.EventT[bytes]] = []
@@ -141,6 +147,22 @@ class ChainAgent:
                 frames = []
         yield Judged(frames)
         follower.next_offset = max(follower.next_offset, end)
+
+    async def _fill_gap(self, follower: Follower) -> None:
+        if Flaw.GAP not in follower.chain.flaws:
+            self._gap_pause = _FIRST_GAP_PAUSE_SECONDS
+            return
+        now = monotonic()
+        if now < self._gap_next:
+            return
+        # More may have been held than there is room for; what is not in Kafka yet may be soon.
+        self._gap_next = now + self._gap_pause
+        self._gap_pause = min(2 * self._gap_pause, _LAST_GAP_PAUSE_SECONDS)
+        async with self._lock:
+            end = follower.next_offset
+            follower.rewind()
+            async for judged in self._read(follower, end):
+                await self._emit(judged.frames)
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
         follower = self.follower = self.follower or await self._start()

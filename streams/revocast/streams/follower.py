@@ -2,8 +2,8 @@
 
 * It starts from where the frames stand, not from what the consumer group committed: a frame is delivered before its record
   is acknowledged, so frames are never behind, and what they lack is read from the log again.
-* A record that was acknowledged while it was held is held by nobody after a restart; `wanted_from` names the offset to read
-  from when the next event is not the next offset.
+* A record that was acknowledged while it was held is held by nobody after a restart. So the caller compares an event's
+  offset with `next_offset`, and first reads what lies between.
 """
 
 from collections import Counter
@@ -45,6 +45,11 @@ class Follower:
     def settle(self, now: float, count: int) -> Judged:
         """Judge for good what waited for keys, which were read to an end asked since; `count` as of that asking."""
         return self._sort(self.chain.settle(now, count))
+
+    def rewind(self) -> None:
+        """Read the log again from here: what was held is forgotten, and what of it did not fit comes again."""
+        self.chain.reread()
+        self.next_offset = self.mark.offset + 1 if self.mark else 0
 
     def _sort(self, verdicts: Iterable[Verdict]) -> Judged:
         judged = Judged()

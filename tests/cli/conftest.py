@@ -95,7 +95,7 @@ def operator_cli(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with closing(Processes(folder)) as processes:
         issuer = processes.start("issuer", [*REVOCAST, "serve", "issuer"], {**os.environ, **cli.environ})
         wait_until("the issuer's start", lambda: answers(port, "/readyz"), issuer)
-        yield cli.having(REVOCAST_ROOT=made.data["root"])
+        yield cli
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`log` and `audit`: straight from Kafka."""
 
 import json
+from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
@@ -27,11 +28,16 @@ async def test_verify_walks_the_chain_to_what_the_issuer_says_and_names_a_forger
     assert f"revocations at offset {forged.offset}: rejected" in text
 
 
-def test_without_a_pinned_root_verify_asks_the_issuer_and_says_so(operator_cli: Cli) -> None:
-    unpinned = Cli({name: value for name, value in operator_cli.environ.items() if name != "REVOCAST_ROOT"})
-    done = unpinned("log", "verify")
+def test_the_root_is_pinned_by_the_file_of_init_and_else_asked_of_the_issuer(
+    operator_cli: Cli, tmp_path: Path
+) -> None:
+    pinned = operator_cli("log", "verify", "--json").data
+    assert pinned["root_pinned"]
+    done = operator_cli.having(REVOCAST_HOME=str(tmp_path))("log", "verify", "--json")
     assert done.code == 0, done.err
-    assert "REVOCAST_ROOT pins it" in done.out
+    assert (done.data["root"], done.data["root_pinned"]) == (pinned["root"], False)
+    text = operator_cli.having(REVOCAST_HOME=str(tmp_path))("log", "verify").out
+    assert "REVOCAST_ROOT pins it" in text
 
 
 def test_verify_under_another_root_believes_nothing_and_is_exit_code_1(operator_cli: Cli) -> None:

@@ -76,7 +76,7 @@ class Home:
 
     @property
     def operator(self) -> Path:
-        """The first operator's client id and secret, and the issuer's URL."""
+        """The first operator's client id and secret, the issuer's URL, and the root to pin."""
         return self.folder / "operator.json"
 
     @property
@@ -119,7 +119,13 @@ def init(home: Home, plan: Plan, database_url: str | None = None, clock: Clock =
     root, snapshot = PrivateKey.generate("EdDSA"), PrivateKey.generate("EdDSA")
     master = os.urandom(MASTER_KEY_SIZE)
     secret, secret_hash = ClientSecrets().generate()
-    operator = {"client_id": _OPERATOR_ID, "client_secret": secret, "issuer": plan.issuer}
+    # The operator's command pins the root with it: `revocast log verify` then asks nobody.
+    operator = {
+        "client_id": _OPERATOR_ID,
+        "client_secret": secret,
+        "issuer": plan.issuer,
+        "root": root.kid,
+    }
     files = {
         home.root: root.pem(),
         home.master_key: b64u(master).encode() + b"\n",

@@ -1,14 +1,14 @@
 """Kafka in containers, by testcontainers: the same configuration as the local process, through the image's environment."""
 
 import os
-import tempfile
-from pathlib import Path
+import secrets
+from typing import Any
 
-import docker
-from docker.errors import DockerException
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
+from revocast.dev.broker import engine
 from revocast.dev.broker.artifacts import Progress
 from revocast.dev.broker.config import node_properties
 from revocast.dev.broker.errors import BrokerError
@@ -18,53 +18,50 @@ from revocast.dev.broker.reaper import Reaper
 
 _IMAGE = "apache/kafka:4.3.1"
 _CLIENT, _CONTROLLER, _BROKER = 9092, 9093, 9094  # ports inside
+_JVM = {
+    "KAFKA_HEAP_OPTS": "-Xmx256m",
+    "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+}
+# Nobody but this host may reach a Kafka that asks for no password; Docker publishes on every address otherwise.
+_LOOPBACK_ONLY = {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}
 
 
-def engine_answers() -> bool:
-    """Whether there is a Docker engine to talk to."""
-    try:
-        engine = docker.from_env(timeout=5)
-    except DockerException:
-        return False
-    try:
-        return bool(engine.ping())
-    except (DockerException, OSError):
-        return False
-    finally:
-        engine.close()
+def image_name() -> str:
+    """`REVOCAST_KAFKA_IMAGE`, by default Apache's: any image that takes the same environment."""
+    return os.environ.get("REVOCAST_KAFKA_IMAGE") or _IMAGE
 
 
 class ContainerBroker:
-    """Starts at once; `close` removes containers and network. Also when this process dies."""
+    """Starts at once; `close` removes containers, volumes and network. Also when this process dies."""
 
     def __init__(self, image: str, nodes: int) -> None:
         self.nodes = nodes
+        name = secrets.token_hex(8)
+        self._labels = {engine.LABEL: name}
         # Clients are told the host's port, so it has to be known before the container is there.
         self._ports = free_ports(nodes)
-        self._network = Network().create()
         self._containers: list[DockerContainer] = []
-        self._reaper = Reaper(Path(tempfile.mkdtemp(prefix="revocast-kafka-")))
+        self._reaper = Reaper()
+        self._reaper.watch("containers", name)
         try:
+            network = Network(docker_network_kw={"labels": self._labels, "options": _LOOPBACK_ONLY}).create()
             for node in range(nodes):
-                self._run(image, node)
+                self._run(image, network, node)
             self._wait_ready(*range(nodes))
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C while it starts included.
             self.close()
-            if isinstance(error, DockerException):
-                raise BrokerError(f"Docker could not run {image}: {error}.") from error
+            if isinstance(error, engine.Failure):
+                raise BrokerError(f"Docker could not run {image}: {engine.reason(error)}") from error
             raise
 
     @classmethod
     def launch(cls, nodes: int, progress: Progress) -> "ContainerBroker":
-        """Pull the image (`REVOCAST_KAFKA_IMAGE`, by default Apache's) if it is missing, then start."""
-        image = os.environ.get("REVOCAST_KAFKA_IMAGE", _IMAGE)
-        try:
-            engine = docker.from_env()
-            if not engine.images.list(name=image):
-                progress(f"Pulling {image} (once)")
-                engine.images.pull(image)
-        except DockerException as error:
-            raise BrokerError(f"Docker has no image {image} and could not pull it: {error}.") from error
+        """Pull the image if it is missing, then start. Raises BrokerError."""
+        # Its own cleaner is one more image to pull, with the engine's socket inside; our reaper does that work.
+        testcontainers_config.ryuk_disabled = True
+        image = image_name()
+        if why := engine.missing(image, progress):
+            raise BrokerError(why)
         return cls(image, nodes)
 
     @property
@@ -72,28 +69,27 @@ class ContainerBroker:
         return ",".join(f"127.0.0.1:{port}" for port in self._ports)
 
     def kill(self, node: int = 0) -> None:
-        self._containers[node].get_wrapped_container().kill()
+        self._container(node, running=True).kill()
 
     def stop(self, node: int = 0) -> None:
-        self._containers[node].get_wrapped_container().stop(timeout=30)
+        self._container(node, running=True).stop(timeout=30)
 
     def start(self, node: int = 0) -> None:
-        self._containers[node].get_wrapped_container().start()
+        self._container(node, running=False).start()
         self._wait_ready(node)
 
     def pause(self, node: int = 0) -> None:
-        self._containers[node].get_wrapped_container().pause()
+        self._container(node, running=True).pause()
 
     def resume(self, node: int = 0) -> None:
-        self._containers[node].get_wrapped_container().unpause()
+        self._container(node, running=True).unpause()
 
     def close(self) -> None:
-        for container in self._containers:
-            container.stop()
-        self._network.remove()
         self._reaper.close()
+        for container in self._containers:
+            container.get_docker_client().client.close()
 
-    def _run(self, image: str, node: int) -> None:
+    def _run(self, image: str, network: Network, node: int) -> None:
         properties = node_properties(
             node,
             client_listener=f"0.0.0.0:{_CLIENT}",
@@ -103,28 +99,32 @@ class ContainerBroker:
             broker_listener=f"kafka-{node}:{_BROKER}",
             data="/var/lib/kafka/data",
         )
+        environment = {_environment_name(name): value for name, value in properties.items()}
         container = (
             DockerContainer(image)
-            .with_network(self._network)
+            .with_network(network)
             .with_network_aliases(f"kafka-{node}")
             .with_bind_ports(_CLIENT, self._ports[node])
-            .with_kwargs(hostname=f"kafka-{node}")
+            .with_envs(**environment, **_JVM)
+            .with_kwargs(hostname=f"kafka-{node}", labels=self._labels)
         )
-        for name, value in properties.items():
-            container.with_env(_environment_name(name), value)
-        container.start()
-        self._containers.append(container)
-        self._reaper.watch("container", str(container.get_wrapped_container().id))
+        self._containers.append(container.start())
+
+    def _container(self, node: int, *, running: bool) -> Any:
+        container = self._containers[node].get_wrapped_container()
+        container.reload()
+        if (container.status != "exited") != running:
+            raise BrokerError(f"Node {node} is {'not running' if running else 'running'}.")
+        return container
 
     def _wait_ready(self, *nodes: int) -> None:
         wait_ready({node + 1: f"127.0.0.1:{self._ports[node]}" for node in nodes}, self._ended)
 
     def _ended(self) -> str | None:
         for container in self._containers:
-            wrapped = container.get_wrapped_container()
-            wrapped.reload()
-            if wrapped.status == "exited":
-                return str(wrapped.logs(tail=40).decode(errors="replace"))
+            container.reload()
+            if container.status == "exited":
+                return str(container.get_wrapped_container().logs(tail=40).decode(errors="replace"))
         return None
 
 

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from revocast.dev.broker import engine
 from revocast.dev.broker.artifacts import Progress
-from revocast.dev.broker.container import ContainerBroker, engine_answers
+from revocast.dev.broker.container import ContainerBroker
 from revocast.dev.broker.errors import BrokerError
 from revocast.dev.broker.external import ExternalBroker
 from revocast.dev.broker.interface import Broker
@@ -38,14 +39,16 @@ def _launch(nodes: int, own: bool, progress: Progress) -> Broker:
     bootstrap = os.environ.get("REVOCAST_KAFKA")
     if bootstrap and nodes == 1 and not own:
         return ExternalBroker(bootstrap)
-    wanted = os.environ.get("REVOCAST_BROKER")
-    if wanted not in (None, "", "container", "jvm"):
+    wanted = os.environ.get("REVOCAST_BROKER") or None
+    if wanted not in (None, "container", "jvm"):
         raise BrokerError(f"REVOCAST_BROKER is {wanted!r}; it can be 'container' or 'jvm'.")
+    if wanted == "container" and not engine.answers():
+        raise BrokerError("REVOCAST_BROKER is 'container', and no Docker engine answers on this host.")
     if wanted == "container":
         return ContainerBroker.launch(nodes, progress)
-    if wanted != "jvm" and engine_answers():
+    if wanted is None and engine.answers():
         try:
             return ContainerBroker.launch(nodes, progress)
         except BrokerError as error:
-            progress(f"{error} Running Kafka as a local process instead.")
+            progress(f"{error}\nRunning Kafka as a local process instead.")
     return JvmBroker.launch(nodes, progress)

@@ -1,7 +1,7 @@
 """Cleans up after a parent that cannot: SIGKILLed, SIGTERMed, or crashed.
 
 A small process holds the read end of a pipe whose write end only the parent has. Every line says what to end; when the
-pipe closes the parent is gone, however it went, and the reaper ends what is left and deletes the folder. (Linux's
+pipe closes the parent is gone, however it went, and the reaper ends what is left, last things first. (Linux's
 PR_SET_PDEATHSIG would fire when the starting *thread* ends, and would leave the data behind.)
 """
 
@@ -15,19 +15,21 @@ from pathlib import Path
 
 
 class Reaper:
-    """Start it before the first thing that must not survive this process."""
+    """Start it before the first thing that must not survive this process. It deletes `folder` last."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         # A session of its own: the terminal's Ctrl-C must not reach it before the parent has cleaned up.
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-P", __file__, str(folder)],
+            [sys.executable, "-S", "-E", "-P", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        if folder is not None:
+            self.watch("folder", str(folder))
 
     def watch(self, kind: str, name: str | int) -> None:
-        """End the process (`kind` "pid") or container ("container") when this process dies."""
+        """When this process dies, kill a process (`kind` "pid"), delete a "folder", or remove a broker's "containers"."""
         self._say(f"+{kind} {name}")
 
     def forget(self, kind: str, name: str | int) -> None:
@@ -48,33 +50,37 @@ class Reaper:
 
 
 def _main() -> None:
-    folder, left = Path(sys.argv[1]), dict[str, None]()
+    left = dict[str, None]()
     for line in sys.stdin:
-        sign, what = line[0], line[1:].strip()
+        sign, what = line[0], line[1:].rstrip("\n")
         if sign == "+":
             left[what] = None
         else:
             left.pop(what, None)
-    containers = []
-    for what in left:
-        kind, name = what.split(" ")
-        if kind == "container":
-            containers.append(name)
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(name), signal.SIGKILL)
-    if containers:
-        subprocess.run(["docker", "rm", "--force", "--volumes", *containers], check=False)
-    _delete(folder)
+    for what in reversed(left):
+        kind, _, name = what.partition(" ")
+        _END[kind](name)
 
 
-def _delete(folder: Path) -> None:
+def _kill(pid: str) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def _remove_containers(name: str) -> None:
+    # A Python with its packages, which this one goes without to start quickly.
+    subprocess.run([sys.executable, "-P", str(Path(__file__).with_name("engine.py")), name], check=False)
+
+
+def _delete(folder: str) -> None:
     # A process that was just killed may still be creating a file: then the folder is not empty, and we look again.
     for _ in range(50):
         shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
+        if not Path(folder).exists():
             return
 
+
+_END = {"pid": _kill, "containers": _remove_containers, "folder": _delete}
 
 if __name__ == "__main__":
     _main()

@@ -1,13 +1,19 @@
 """`log` and `audit`: straight from Kafka."""
 
 import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
 from revocast.cli.operator import Operator
 from revocast.schemas.topics import Topics
-from tests.cli.conftest import Cli
+from tests.cli.conftest import REVOCAST, Cli
 
 
 async def test_verify_walks_the_chain_to_what_the_issuer_says_and_names_a_forgery(
@@ -62,6 +68,29 @@ def test_audit_tail_shows_who_did_what_and_why(operator_cli: Cli) -> None:
         json.loads(text) for text in operator_cli("audit", "tail", "-n", "2", "--json").out.splitlines()
     ]
     assert [event["specversion"] for event in events] == ["1.0", "1.0"]
+
+
+def test_audit_tail_follows_until_it_is_interrupted(operator_cli: Cli) -> None:
+    command = [*REVOCAST, "audit", "tail", "-n", "0", "-f", "--json"]
+    environ = {**os.environ, **operator_cli.environ}
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as tail:
+        try:
+            assert tail.stdout is not None
+            received: queue.Queue[str] = queue.Queue()
+            threading.Thread(target=lambda out=tail.stdout: received.put(out.readline()), daemon=True).start()
+            deadline = time.monotonic() + 30
+            while received.empty():  # it is not known when it has begun to listen
+                assert time.monotonic() < deadline
+                assert operator_cli("revoke", "subject", "followed").code == 0
+            assert json.loads(received.get())["type"] == "revocast.revoked"
+            tail.send_signal(signal.SIGINT)
+            assert tail.wait(20) == 130
+            assert tail.stderr is not None
+            assert "Traceback" not in tail.stderr.read()
+        finally:
+            tail.kill()
 
 
 def test_a_missing_topic_is_answered_with_how_to_create_it(cli: Cli) -> None:

@@ -53,3 +53,11 @@ def test_a_broken_file_is_an_error_and_not_a_traceback(home: Path) -> None:
 
 def test_no_settings_object_shows_the_secret(home: Path) -> None:
     assert "from-file" not in repr(operator_settings({"REVOCAST_HOME": str(home)}))
+
+
+def test_a_secret_does_not_travel_in_the_clear_unless_that_is_said(home: Path) -> None:
+    environ = {"REVOCAST_HOME": str(home), "REVOCAST_ISSUER": "http://issuer.test"}
+    with pytest.raises(Misused, match="in the clear"):
+        operator_settings(environ)
+    assert operator_settings({**environ, "REVOCAST_ALLOW_HTTP": "true"}).allow_http
+    assert operator_settings({**environ, "REVOCAST_ISSUER": "http://127.0.0.1:8080"}).is_local

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -25,11 +27,21 @@ _HINT = (
 
 
 class OperatorSettings(Settings):
-    """Who we are to the issuer. The secret is never shown and never written."""
+    """Who we are to the issuer. The secret is never shown and never written; it travels over TLS, or on this host."""
 
     issuer: str = Field(pattern=r"^https?://")
     client_id: str = Field(min_length=1)
     client_secret: SecretStr = Field(min_length=1)
+    allow_http: bool = Field(False, description="a private test network, in which plain http is enough")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the issuer is on this host."""
+        host = urlsplit(self.issuer).hostname or ""
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
 
 
 class TrustSettings(Settings):
@@ -41,7 +53,13 @@ class TrustSettings(Settings):
 
 def operator_settings(environ: Mapping[str, str] = os.environ) -> OperatorSettings:
     """Raises `Misused`, naming the variable."""
-    return _read(OperatorSettings, environ, _HINT)
+    settings = _read(OperatorSettings, environ, _HINT)
+    if settings.issuer.startswith("http://") and not settings.is_local and not settings.allow_http:
+        raise Misused(
+            f"REVOCAST_ISSUER is {settings.issuer}: the client secret would travel in the clear",
+            "Use https. In a private test network: REVOCAST_ALLOW_HTTP=true.",
+        )
+    return settings
 
 
 def trust_settings(environ: Mapping[str, str] = os.environ) -> TrustSettings:

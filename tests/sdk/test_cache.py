@@ -96,15 +96,17 @@ def test_a_change_of_keys_begins_from_the_start(delivery: Delivery, signatures: 
         delivery.core.verify(token, delivery.now)
 
 
-def test_the_swap_of_an_epoch_begins_from_the_start(delivery: Delivery) -> None:
-    authority = delivery.authority
+def test_the_swap_of_an_epoch_begins_from_the_start(authority: Authority) -> None:
+    delivery = Delivery(authority, core_for(authority, policy="allow"))
+    delivery.deliver()
     token = authority.mint()
-    delivery.core.verify(token, delivery.now)
     authority.table.apply(
         [authority.block_row(authority.subject("alice"))], authority.now
     )  # only in the new live set
     authority.new_epoch()
     authority.checkpoint()
+    delivery.feed(Topic.KEYS)
+    assert delivery.core.verify(token, delivery.now)  # remembered under the new keys and the old table
     delivery.deliver()
     with pytest.raises(TokenRevoked):
         delivery.core.verify(token, delivery.now)

@@ -1,22 +1,12 @@
-"""Time as the guard sees it: what the clock on the wall says, and what has passed since."""
+"""The clocks of this machine."""
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+
+from revocast.sdk.instant import Clock, Instant
 
 __all__ = ["Clock", "Instant", "system_clock"]
 
 
-class Instant(NamedTuple):
-    """One moment. `wall` is seconds since 1970 and may step; `monotonic` is seconds from anywhere and never goes back."""
-
-    wall: float
-    monotonic: float
-
-
-Clock = Callable[[], Instant]
-
-
 def system_clock() -> Instant:
-    """The clocks of this machine."""
+    """Now."""
     return Instant(time.time(), time.monotonic())

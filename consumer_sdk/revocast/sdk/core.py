@@ -19,11 +19,11 @@ from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 from revocast.sdk.claims import Claims
-from revocast.sdk.clock import Instant
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.errors import InsufficientScope
 from revocast.sdk.freshness import Freshness, Limits, State, Topic, Transition
 from revocast.sdk.health import Health, health_of
+from revocast.sdk.instant import Instant
 from revocast.sdk.keyring import Keyring
 from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from revocast.sdk.clock import Instant
+from revocast.sdk.instant import Instant
 
 __all__ = ["TRANSITIONS", "Finding", "Freshness", "Limits", "State", "Topic", "Transition"]
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.trust import Trust
-from revocast.sdk.clock import Instant
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.freshness import Freshness, State
+from revocast.sdk.instant import Instant
 from revocast.sdk.keyring import Keyring
 
 __all__ = ["Health", "health_of", "warnings_of"]

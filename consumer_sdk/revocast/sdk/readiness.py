@@ -10,8 +10,8 @@ from typing import NamedTuple
 from revocast.schemas.chain import GAP_SECONDS, Chain, Flaw
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.trust import Trust
-from revocast.sdk.clock import Instant
 from revocast.sdk.freshness import Freshness, State, Topic
+from revocast.sdk.instant import Instant
 
 __all__ = ["Floor", "Readiness"]
 

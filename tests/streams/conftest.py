@@ -38,6 +38,7 @@ def workers(
             "REVOCAST_ISSUER": publisher.issuer.issuer,
             "REVOCAST_ROOT": publisher.issuer.pin,
             "REVOCAST_STREAMS_LISTEN": f"127.0.0.1:{port}",
+            "REVOCAST_STREAMS_SESSION_SECONDS": "3",
             "REVOCAST_STREAMS_DATADIR": str(folder),
         }
         made.append(Worker(environ, tmp_path / f"worker-{len(made)}.log", port))

@@ -109,9 +109,8 @@ def _faust_app(settings: StreamsSettings) -> faust.App:
         web_enabled=False,
         # exactly_once lost changelog records after a SIGKILL; every step here is safe to repeat.
         processing_guarantee="at_least_once",
-        # Another worker takes over 3 to 6 seconds after one died.
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
+        broker_session_timeout=settings.streams_session_seconds,
+        broker_heartbeat_interval=settings.streams_session_seconds / 6,
         table_standby_replicas=0,
         # All topics exist before Faust starts, with the settings that they need.
         topic_allow_declare=False,

@@ -9,7 +9,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -104,22 +104,25 @@ class ChainAgent:
 
     async def _process(self, events: list[faust.EventT[bytes]]) -> None:
         follower = self.follower = self.follower or await self._start()
-        frames: list[list[Frame]] = []
         verdicts: list[Verdict] = []
+        frames: list[list[Frame]] = []
         for event in events:
             offset = event.message.offset
             if offset > follower.next_offset:
+                await self._emit(frames)
+                frames = []
                 # Those were acknowledged by an earlier run, so it has reported what was to be reported.
-                async for judged in self._read(follower, offset):
-                    await self._emit(judged.frames)
-            judged = await self._judge(follower, event.value, offset)
+                await self._read(follower, offset)
+            judged = follower.receive(event.value, monotonic(), offset)
             frames += judged.frames
             verdicts += judged.verdicts
-        await self._emit(frames)
+        settled = await self._settle(follower)
+        await self._emit(frames + settled.frames)
         values = {event.message.offset: event.value for event in events}
-        for verdict in verdicts:
-            value = values.get(verdict.offset)
-            await self._reporter.rejected(self.log_topic, verdict.offset, verdict.reason, value)
+        for verdict in verdicts + settled.verdicts:
+            offset = verdict.offset
+            value = values[offset] if offset in values else await self._value_at(offset)
+            await self._reporter.rejected(self.log_topic, offset, verdict.reason, value)
 
     async def _start(self) -> Follower:
         await self._control.keys_read()
@@ -129,24 +132,30 @@ class ChainAgent:
         log.info("following the log after %s", f"record {mark.epoch}/{mark.n}" if mark else "its beginning")
         return Follower(self._control.trust, mark)
 
-    async def _judge(self, follower: Follower, value: bytes | None, offset: int) -> Judged:
-        judged = follower.receive(value, monotonic(), offset)
-        if waiting := follower.chain.held_for_keys:
-            await self._control.keys_read()
-            settled = follower.settle(monotonic(), waiting)
-            judged = Judged(judged.frames + settled.frames, judged.verdicts + settled.verdicts)
-        return judged
+    async def _settle(self, follower: Follower) -> Judged:
+        """Judge what waits for keys: one look at the keys topic for a whole batch, whatever junk is in it."""
+        waiting = follower.chain.held_for_keys
+        if not waiting:
+            return Judged()
+        await self._control.keys_read()
+        return follower.settle(monotonic(), waiting)
 
-    async def _read(self, follower: Follower, end: int) -> AsyncIterator[Judged]:
+    async def _read(self, follower: Follower, end: int, only: int | None = None) -> None:
+        """Send the frames of the log between the follower's place and `end`."""
         frames: list[list[Frame]] = []
         async for record in read_range(self._options, self.log_topic, follower.next_offset, end):
-            judged = await self._judge(follower, record.value, record.offset)
-            frames += judged.frames
-            if len(frames) >= _BATCH:
-                yield Judged(frames)
+            frames += follower.receive(record.value, monotonic(), record.offset).frames
+            if len(frames) >= _BATCH or follower.chain.held_for_keys >= _BATCH:
+                await self._emit(frames + (await self._settle(follower)).frames, only)
                 frames = []
-        yield Judged(frames)
+        await self._emit(frames + (await self._settle(follower)).frames, only)
         follower.next_offset = max(follower.next_offset, end)
+
+    async def _value_at(self, offset: int) -> bytes | None:
+        values = [
+            record.value async for record in read_range(self._options, self.log_topic, offset, offset + 1)
+        ]
+        return values[0] if values else None
 
     async def _fill_gap(self, follower: Follower) -> None:
         if Flaw.GAP not in follower.chain.flaws:
@@ -161,15 +170,12 @@ class ChainAgent:
         async with self._lock:
             end = follower.next_offset
             follower.rewind()
-            async for judged in self._read(follower, end):
-                await self._emit(judged.frames)
+            await self._read(follower, end)
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
         follower = self.follower = self.follower or await self._start()
         log.warning("partition %d misses frames after %s, reading the log again", partition, mark)
-        reader = Follower(self._control.trust, mark)
-        async for judged in self._read(reader, follower.next_offset):
-            await self._emit(judged.frames, only=partition)
+        await self._read(Follower(self._control.trust, mark), follower.next_offset, only=partition)
 
     async def _emit(self, frames: Iterable[list[Frame]], only: int | None = None) -> None:
         partitions = range(FRAME_PARTITIONS) if only is None else (only,)

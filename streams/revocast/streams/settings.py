@@ -1,7 +1,6 @@
 """Settings of one streams worker, from the environment."""
 
 from pathlib import Path
-from typing import Annotated
 
 from platformdirs import user_data_path
 from pydantic import Field
@@ -12,17 +11,26 @@ __all__ = ["StreamsSettings"]
 
 
 class StreamsSettings(KafkaSettings):
-    """Field `streams_listen` is `REVOCAST_STREAMS_LISTEN`, and so on. Workers with one app id share the work.
-
-    `streams_url` is where the other workers reach this one; each worker needs a `streams_datadir` of its own.
-    """
+    """Field `streams_listen` is `REVOCAST_STREAMS_LISTEN`, and so on. Each worker needs a `streams_datadir` of its own."""
 
     issuer: str = Field(min_length=1, description="issuer URL of the deployment")
     root: str = Field(min_length=43, max_length=43, description="RFC 7638 thumbprint of the root")
-    streams_listen: Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$")] = "127.0.0.1:8082"
-    streams_url: str = ""
-    streams_datadir: Path = Field(default_factory=lambda: user_data_path("revocast") / "streams")
-    streams_app_id: str = ""
+    streams_listen: str = Field(
+        default="127.0.0.1:8082", pattern=r"^[^\s:]+:\d{1,5}$", description="host:port of the HTTP API"
+    )
+    streams_url: str = Field(
+        default="", description="where other workers reach this one; default: where it listens"
+    )
+    streams_datadir: Path = Field(
+        default_factory=lambda: user_data_path("revocast") / "streams",
+        description="this worker's own folder; lost, it is filled again from Kafka",
+    )
+    streams_app_id: str = Field(
+        default="", description="workers with one id share the work; default: `<prefix>-streams`"
+    )
+    streams_session_seconds: float = Field(
+        default=6, ge=1, description="a worker that is silent for so long is dead, and others take over"
+    )
     streams_stop_seconds: float = Field(
         default=10, gt=0, description="after this a stopping worker is ended hard"
     )

@@ -39,6 +39,10 @@ class Publication:
         """Whether Kafka has acknowledged this record, as far as this process knows."""
         return (epoch, n) <= self._acknowledged
 
+    def forget(self) -> None:
+        """A relay begins to check the log: the database may be another one than before."""
+        self._acknowledged = (0, 0)
+
     def acknowledged(self, epoch: int, n: int) -> None:
         """Kafka has everything up to this record."""
         with self._lock:

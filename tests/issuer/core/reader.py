@@ -61,6 +61,17 @@ async def read(kafka: str, topic: str) -> list[ConsumerRecord[Any, Any]]:
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
+async def first_record(kafka: str, topic: str, timeout_s: float = 60) -> None:
+    """Return as soon as the topic has a record."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(timeout_s):
+            await consumer.getone()
+    finally:
+        await consumer.stop()
+
+
 async def read_audit(kafka: str, topics: Topics) -> list[AuditEvent]:
     """Every audit event, in the order of partitions and offsets."""
     return [AuditEvent.model_validate_json(record.value or b"") for record in await read(kafka, topics.audit)]

@@ -123,6 +123,7 @@ class Relay:
 
     async def _lead(self) -> None:
         self._report("connecting", self._publication.relay.problem)
+        self._publication.forget()
         async with self._clients() as (producer, consumers):
             publisher = Publisher(self._authority, producer, consumers)
             await self._election.check()

@@ -6,7 +6,21 @@ from typing import Any
 
 import typer
 
-from revocast.cli import answer, audit, block, explain, keys, lift, log, revocations, revoke, topics
+from revocast.cli import (
+    answer,
+    audit,
+    block,
+    clients,
+    explain,
+    keys,
+    lift,
+    log,
+    mint,
+    revocations,
+    revoke,
+    status,
+    topics,
+)
 from revocast.cli.errors import CliError
 from revocast.cli.extensions import add_extensions
 
@@ -33,9 +47,11 @@ def build(*, as_json: bool) -> typer.Typer:
         result_callback=finish,
     )
     app.callback()(_root)
-    for one in (revoke, block, lift, revocations, explain):
+    for one in (revoke, block, lift, revocations, explain, status, mint):
         app.registered_commands += one.app.registered_commands
     app.add_typer(keys.app, name="keys")
+    app.add_typer(clients.clients, name="clients")
+    app.add_typer(clients.services, name="services")
     app.add_typer(log.app, name="log")
     app.add_typer(audit.app, name="audit")
     app.add_typer(topics.app, name="topics")

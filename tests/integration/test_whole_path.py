@@ -65,7 +65,7 @@ class World:
             startup_timeout=_WAIT_S,
         )
 
-    def statuses(self, token: str) -> set[int]:
+    async def statuses(self, token: str) -> set[int]:
         """What the three services answer."""
         return set(self.stage.ask(token).values())
 
@@ -79,14 +79,15 @@ class World:
         answer.raise_for_status()
         return int(answer.headers["Revocast-N"]), answer.content
 
-    def streams_table(self) -> tuple[int, bytes]:
+    async def streams_table(self) -> tuple[int, bytes]:
         """Streams' n and packed table."""
-        answer = httpx.get(f"{self.deployment.streams_url}/v1/table", timeout=_WAIT_S)
+        async with httpx.AsyncClient(timeout=_WAIT_S) as client:
+            answer = await client.get(f"{self.deployment.streams_url}/v1/table")
         answer.raise_for_status()
         place = next(value for name, value in answer.headers.items() if value.count("/") == 3)
         return int(place.split("/")[1]), answer.content
 
-    def relay_state(self) -> str:
+    async def relay_state(self) -> str:
         """What the issuer's relay does."""
         return str(self.stage.operator.get("/v1/status", "revocast:read")["relay"]["state"])
 
@@ -111,16 +112,13 @@ def world() -> Iterator[World]:
             yield World(broker, deployment, stage)
 
 
-async def eventually(what: str, look: Callable[[], T | Awaitable[T]], until: Callable[[T], object]) -> T:
+async def eventually(what: str, look: Callable[[], Awaitable[T]], until: Callable[[T], object]) -> T:
     """Look until it is so; fail after half a minute, naming what was awaited."""
     deadline = time.monotonic() + _WAIT_S
-    while True:
-        found = look()
-        value = await found if isinstance(found, Awaitable) else found
-        if until(value):
-            return value
+    while not until(value := await look()):
         assert time.monotonic() < deadline, f"{what}: still {value!r}"
         await asyncio.sleep(0.05)
+    return value
 
 
 async def test_issuer_streams_and_guard_hold_the_same_bytes_at_the_same_n(world: World) -> None:
@@ -136,10 +134,24 @@ async def test_issuer_streams_and_guard_hold_the_same_bytes_at_the_same_n(world:
             await eventually("a reader", reader, lambda found: found == (n, issuer))
 
 
-def guard_table(guard: Guard) -> Callable[[], tuple[int, bytes]]:
-    def look() -> tuple[int, bytes]:
+def guard_table(guard: Guard) -> Callable[[], Awaitable[tuple[int, bytes]]]:
+    async def look() -> tuple[int, bytes]:
         position, table = guard.table()
         return (position.n if position else 0), table
+
+    return look
+
+
+def counter(guard: Guard, name: str) -> Callable[[], Awaitable[int]]:
+    async def look() -> int:
+        return guard.health().counters.get(name, 0)
+
+    return look
+
+
+def readiness(guard: Guard) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return guard.health().ready
 
     return look
 
@@ -181,7 +193,7 @@ async def test_forged_replayed_and_misnumbered_records_change_nothing_on_any_con
             assert health.counters[f"{topic}.rejected"] > before.get(f"{topic}.rejected", 0), topic
         outcomes = world.streams_outcomes()
         assert all(outcomes[name]["replay"] for name in (topics.revocations, topics.keys, topics.checkpoints))
-        assert world.statuses(token) == {401}
+        assert await world.statuses(token) == {401}
     async with world.guard() as late:
         assert late.table()[1] == table
         assert (late.health().delegations, late.health().key_set) == versions
@@ -309,7 +321,7 @@ async def rejections(world: World) -> set[str]:
 async def test_pending_survives_kill_9_and_services_start_and_refuse_without_the_issuer(world: World) -> None:
     stage, deployment = world.stage, world.deployment
     token, good = stage.sign_in("victim"), stage.sign_in("somebody")
-    assert world.statuses(token) == {200}
+    assert await world.statuses(token) == {200}
     world.broker.stop(0)
     answer = stage.revoke("subject", "victim", "block")
     assert answer["status"] == "pending"
@@ -317,11 +329,11 @@ async def test_pending_survives_kill_9_and_services_start_and_refuse_without_the
     deployment.start_issuer()
     world.broker.start(0)
     await eventually("refused everywhere", lambda: world.statuses(token), lambda found: found == {401})
-    assert world.statuses(good) == {200}
+    assert await world.statuses(good) == {200}
     deployment.kill_issuer()
     deployment.restart_services()
-    assert world.statuses(token) == {401}
-    assert world.statuses(good) == {200}
+    assert await world.statuses(token) == {401}
+    assert await world.statuses(good) == {200}
 
 
 async def test_a_fork_that_the_event_key_signed_is_ignored_and_the_issuer_refuses_to_publish(
@@ -336,12 +348,12 @@ async def test_a_fork_that_the_event_key_signed_is_ignored_and_the_issuer_refuse
         await eventually("the guard", guard_table(guard), lambda found: found == (n, table))
         async with AIOKafkaProducer(bootstrap_servers=world.broker.bootstrap, acks="all") as producer:
             await producer.send_and_wait(world.topics.revocations, value, partition=0)
-        await eventually("a fork", lambda: guard.health().counters.get("log.fork", 0), bool)
+        await eventually("a fork", counter(guard, "log.fork"), bool)
         assert guard.table()[1] == table
         # The issuer's next checkpoint says which history is right.
-        await eventually("ready again", lambda: guard.health().ready, bool)
+        await eventually("ready again", readiness(guard), bool)
         assert world.stage.revoke("subject", "somebody else", "block")["status"] == "pending"
-        assert world.relay_state() == "refusing"
+        assert await world.relay_state() == "refusing"
         assert guard.table()[1] == table
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from revocast.issuer.authority.revocations import Lift, Revocation
 from revocast.issuer.bootstrap import Home, Plan, init
@@ -97,6 +97,7 @@ class History(RuleBasedStateMachine):
     """`values` is what the relay published, in order; each reader has read any prefix of it, and anything again."""
 
     pristine: Path
+    storage: Storage
 
     @initialize()
     def begin(self) -> None:
@@ -260,8 +261,9 @@ class History(RuleBasedStateMachine):
 
 def test_any_history_gives_everybody_the_same_bytes(pristine: Path) -> None:
     History.pristine = pristine
-    case = History.TestCase()
-    case.settings = settings(
-        max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )
-    case.runTest()

@@ -24,7 +24,7 @@ def test_normal_forms_of_the_same_letters_are_different_selectors() -> None:
     )
 
 
-parts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
+parts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @given(parts, parts, parts, parts)

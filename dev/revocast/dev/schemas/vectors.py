@@ -3,6 +3,7 @@
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.delegations import Delegate, DelegationList, Role, Roots
 from revocast.schemas.events import Envelope

@@ -23,13 +23,14 @@ Credentials = tuple[str, str]
 
 
 class Authority:
-    """Made by `revocast init`, served by `create_app`. `operator` are the first operator's credentials."""
+    """Made by `revocast init` unless `home` holds one already, served by `create_app`. `operator` are the first operator's credentials."""
 
     def __init__(
         self, home: Path, *, database_url: str | None = None, clock: Clock = wall_clock, **plan: Any
     ) -> None:
         made = Home(home)
-        init(made, Plan(ISSUER, claims=("tenant",), **plan), database_url, clock)
+        if not made.operator.exists():
+            init(made, Plan(ISSUER, claims=("tenant",), **plan), database_url, clock)
         operator = json.loads(made.operator.read_text())
         self.operator: Credentials = (operator["client_id"], operator["client_secret"])
         # No relay: nothing is published here, so nothing waits for it either.

@@ -27,7 +27,6 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("text", ACTIVE)
 @pytest.mark.parametrize(
     ("path", "field", "body"),
     [
@@ -45,11 +44,12 @@ PLAIN = [
     ],
 )
 async def test_text_that_acts_is_refused(
-    authority: Authority, path: str, field: str, body: dict[str, object], text: str
+    authority: Authority, path: str, field: str, body: dict[str, object]
 ) -> None:
-    answer = await authority.call("POST", path, json={**body, field: text})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
-    assert text not in answer.text
+    for text in ACTIVE:
+        answer = await authority.call("POST", path, json={**body, field: text})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), ascii(text)
+        assert text not in answer.text
 
 
 @pytest.mark.parametrize("text", PLAIN)

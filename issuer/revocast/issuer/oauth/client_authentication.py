@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -14,6 +15,7 @@ from revocast.issuer.oauth.request import OAuthRequest
 __all__ = ["AUTH_METHODS", "AuthenticatedClient", "credentials"]
 
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post")
+_ID: Final = re.compile(r"[\x21-\x7e]{1,255}")  # RFC 6749 Appendix A.1, and how long ours are
 
 
 class AuthenticatedClient(ClientMixin):
@@ -33,6 +35,13 @@ class AuthenticatedClient(ClientMixin):
 
 def credentials(request: OAuthRequest) -> tuple[str, str]:
     """Client id and secret. Raises `ClientRefused` where there are none, `InvalidRequestError` for two kinds at once."""
+    client_id, secret = _given(request)
+    if not _ID.fullmatch(client_id):
+        raise ClientRefused()  # no id of ours, and perhaps nothing that the database takes
+    return client_id, secret
+
+
+def _given(request: OAuthRequest) -> tuple[str, str]:
     posted_id, posted_secret = request.form.get("client_id"), request.form.get("client_secret")
     if not request.authorization:
         if posted_id and posted_secret:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from revocast.issuer.operators.problem import Problem
 
-__all__ = ["Body", "JsonRoute", "Text"]
+__all__ = ["Body", "JsonRoute", "Name", "Text"]
 
 _ACTIVE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -21,6 +21,9 @@ def _inert(text: str) -> str:
         raise ValueError("must not hold control characters, line breaks or text direction marks")
     return text
 
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
+"""What another system calls something: exact code points, whatever they are, but NUL, which PostgreSQL cannot store."""
 
 Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_inert)]
 """Text for people. It is shown in terminals, logs and spreadsheets, so nothing in it may act there."""

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from revocast.issuer.authority.lifecycle import TokenKey
 from revocast.issuer.authority.revocations import Receipt
-from revocast.issuer.operators.body import Body, Text
+from revocast.issuer.operators.body import Body, Name, Text
 from revocast.issuer.operators.context import Context, ReceiptModel
 from revocast.issuer.operators.guard import Operator
 from revocast.issuer.operators.scopes import Scope
@@ -74,7 +74,7 @@ def key_routes(context: Context) -> APIRouter:
         description="Everything that it signed is refused at once, everywhere.",
     )
     async def revoke(
-        kid: Annotated[str, Path(max_length=256)],
+        kid: Name,
         body: KeyRevocationRequest,
         operator: Annotated[Operator, context.needs(Scope.KEYS)],
     ) -> ReceiptModel:

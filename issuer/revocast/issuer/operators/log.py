@@ -55,7 +55,7 @@ def log_routes(context: Context) -> APIRouter:
     @router.get("/log", summary="Records of the current epoch, in order")
     def log(
         operator: Annotated[Operator, context.needs(Scope.READ)],
-        after: Annotated[int, Query(ge=0, description="records after this number")] = 0,
+        after: Annotated[int, Query(ge=0, lt=2**63, description="records after this number")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> LogPage:
         entries = service.log(after, limit)

@@ -29,6 +29,7 @@ from revocast.schemas.errors import ClaimUndeclared, SchemaError
 __all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "describe_problems", "handle_problems"]
 
 MEDIA_TYPE: Final = "application/problem+json"
+_MAX_PATH: Final = 200
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (InvalidRequest, 422),
@@ -162,7 +163,10 @@ def _invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
 
 def _path(loc: Sequence[str | int]) -> str:
     # The first part says where it came from; a body that is wrong as a whole has no second one.
-    return ".".join(map(str, loc[1:])) or str(loc[0])
+    path = ".".join(map(str, loc[1:])) or str(loc[0])
+    return path.encode("ascii", "backslashreplace").decode()[
+        :_MAX_PATH
+    ]  # a member's name is the caller's text
 
 
 def _detail(item: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
-from revocast.issuer.operators.body import Body, Text
+from revocast.issuer.operators.body import Body, Name, Text
 from revocast.issuer.operators.context import Context, ReceiptModel
 from revocast.issuer.operators.guard import Operator
 from revocast.issuer.operators.row_model import SelectedRow
@@ -124,11 +124,11 @@ def revocation_routes(context: Context) -> APIRouter:
     @router.get("/revocations", summary="List what is revoked, newest first")
     def revocations(
         operator: Annotated[Operator, context.needs(Scope.READ)],
-        kind: Annotated[str | None, Query(description="one kind only", examples=["subject"])] = None,
-        value: Annotated[str | None, Query(description="exactly this value of the selector")] = None,
+        kind: Annotated[Name | None, Query(description="one kind only", examples=["subject"])] = None,
+        value: Annotated[Name | None, Query(description="exactly this value of the selector")] = None,
         all: Annotated[bool, Query(description="also rows whose time is over")] = False,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        after: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+        after: Annotated[Name | None, Query(description="`next` of the page before")] = None,
     ) -> RevocationPage:
         rows, cursor = service.list_revocations(
             kind=kind, value=value, live_only=not all, limit=limit, after=after

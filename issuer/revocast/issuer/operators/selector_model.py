@@ -1,11 +1,11 @@
 """A selector as JSON."""
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from revocast.issuer.operators.body import Body
+from revocast.issuer.operators.body import Body, Name
 from revocast.schemas.selector import BUILT_IN_KINDS, Selector, check_claim_name
 
 __all__ = ["SelectorModel"]
@@ -22,7 +22,7 @@ class SelectorModel(Body):
         None, min_length=1, max_length=2048, description="the tokens' `iss`; ours if left out"
     )
     kind: str = Field(description=f"{', '.join(BUILT_IN_KINDS)} or claim:<name>", examples=["subject"])
-    values: list[Annotated[str, StringConstraints(min_length=1, max_length=1024)]] = Field(
+    values: list[Name] = Field(
         description="one value; `subject+client`: subject, client; `issuer`: none. Compared by exact code points.",
         examples=[["alice"]],
         max_length=2,

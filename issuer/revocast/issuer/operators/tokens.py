@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from revocast.issuer.authority.answers import Explanation
 from revocast.issuer.errors import AccessDenied
-from revocast.issuer.operators.body import Body
+from revocast.issuer.operators.body import Body, Name
 from revocast.issuer.operators.context import Context
 from revocast.issuer.operators.guard import Operator
 from revocast.issuer.operators.row_model import RowModel
@@ -15,9 +15,6 @@ from revocast.issuer.operators.scopes import Scope
 from revocast.issuer.operators.selector_model import SelectorModel
 
 __all__ = ["token_routes"]
-
-Name = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
-"""What can be named in a selector: a token must not say what could not be revoked."""
 
 
 class ExplainRequest(Body):

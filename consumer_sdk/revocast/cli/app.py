@@ -87,7 +87,6 @@ def _root(as_json: answer.AsJson = False) -> None:
     revocast explain token.jwt                                why is it refused?
     revocast log verify                                       is the chain whole?
 
-    \b
     Exit codes: 0 done, 1 a check found something, 2 usage, 3 pending (written; Kafka is away),
     4 unreachable, 5 not authorized, 6 refused, 130 interrupted.
     """

@@ -173,3 +173,18 @@ def test_no_revocation_is_missed_while_threads_verify(delivery: Delivery) -> Non
         sys.setswitchinterval(interval)
     assert applied == 199
     assert wrong == []
+
+
+def test_after_a_change_of_keys_a_token_is_verified_once_and_remembered_again(
+    delivery: Delivery, signatures: Callable[[], int]
+) -> None:
+    token = delivery.authority.mint()
+    delivery.core.verify(token, delivery.now)
+    delivery.authority.announce()
+    delivery.deliver()
+    before = signatures()
+    delivery.core.verify(token, delivery.now)
+    once = signatures()
+    delivery.core.verify(token, delivery.now)
+    assert once == before + 1
+    assert signatures() == once

@@ -89,6 +89,8 @@ class Verifier:
 
     def _examine(self, token: str, era: int, generation: int) -> _Known:
         keyring = self.keyring
+        if not isinstance(token, str):
+            raise TokenMalformed("The token is not a string.")
         try:
             compact = parse_compact(token, MAX_TOKEN_BYTES)
         except JoseError as error:
@@ -117,7 +119,7 @@ class Verifier:
             raise TokenRevoked(kind, refusal.slot.name.lower())
 
     def _remember(self, token: str, known: _Known) -> None:
-        if token in self._young or not self._half:
+        if self._young.get(token) is known or not self._half:
             return
         if len(self._young) >= self._half:
             self._old, self._young = self._young, {}

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.authority.revocations import Revocation
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay import Relay
+from revocast.issuer.relay.publisher import Parts, Publisher
+from revocast.issuer.relay.reading import Consumers
 from revocast.schemas.audit import AuditType
 from revocast.schemas.row import Slot
 from revocast.schemas.selector import Selector
@@ -135,6 +140,30 @@ async def test_a_checkpoint_follows_and_proves_the_reader_current(
     assert seen.chain.checkpoint is not None and seen.chain.position is not None
     assert seen.chain.checkpoint.hash == seen.chain.position.hash
     assert (seen.chain.checkpoint.delegations, seen.chain.checkpoint.key_set) == (1, 1)
+
+
+async def test_a_record_never_precedes_the_key_set_that_it_names(
+    authority: Authority, kafka: str, topics: Topics, reader: Callable[[], Awaitable[Reader]]
+) -> None:
+    """Both are committed at once, after the publisher looked for documents and before it looks for records."""
+    async with AsyncExitStack() as stack:
+        clients: list[Any] = [
+            AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True),
+            *(AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") for _ in range(2)),
+        ]
+        for client in clients:
+            await client.start()
+            stack.push_async_callback(client.stop)
+        producer, *consumers = clients
+        consumers[0].assign([TopicPartition(topic, 0) for topic in (topics.keys, topics.revocations)])
+        parts = (authority.storage, authority.keystore, authority.publication, topics, authority.clock)
+        publisher = Publisher(Parts(*parts), producer, Consumers(*consumers))
+        await publisher.open()
+        await publisher.publish_documents()
+        authority.service.revoke_key(authority.service.keys()[0].kid, actor="alice", reason="stolen")
+        await publisher.publish_records()
+    seen = await reader()
+    assert seen.chain.flaws == () and seen.n == 2 and seen.trust.versions == (1, 2)
 
 
 async def test_audit_events_arrive_and_leave_the_outbox(

@@ -14,6 +14,7 @@ from typing import Final, LiteralString, Protocol
 import psycopg
 from filelock import FileLock, Timeout
 
+from revocast.issuer.errors import StorageUnavailable
 from revocast.issuer.storage import Storage
 
 __all__ = ["Election", "ElectionLost", "election_for"]
@@ -30,7 +31,7 @@ class Election(Protocol):
     """One seat, for which every issuer process stands."""
 
     async def stand(self) -> bool:
-        """Try to take the seat; at once."""
+        """Try to take the seat; at once. Raises `StorageUnavailable` when the database does not answer."""
         ...
 
     async def check(self) -> None:
@@ -71,9 +72,11 @@ class LockFile:
             self._identity = self._read_identity()
             if self._connection is None:
                 self._connection = sqlite3.connect(self._database, isolation_level=None)
-        except (Timeout, OSError, sqlite3.Error):
-            await self.resign()
+        except Timeout:
             return False
+        except (OSError, sqlite3.Error) as error:
+            await self.resign()
+            raise StorageUnavailable(f"relay lock: {type(error).__name__}: {error}") from None
         return True
 
     async def check(self) -> None:
@@ -129,9 +132,9 @@ class AdvisoryLock:
                 )
             answer = await self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_ADVISORY_KEY,))
             row = await answer.fetchone()
-        except psycopg.Error:
+        except psycopg.Error as error:
             await self.resign()
-            return False
+            raise StorageUnavailable(f"database: {type(error).__name__}") from None
         return bool(row and row[0])
 
     async def check(self) -> None:

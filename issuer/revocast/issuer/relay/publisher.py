@@ -1,6 +1,7 @@
 """What the elected relay does with one pair of Kafka clients: from the database onto the topics, in order.
 
-* Key documents first: a record that names a key version must find it on the topic.
+* Key documents first: a reader that is handed a record reads the keys topic for the versions that it names, and then
+  judges for good. So documents are looked for after the batch was read: what was committed with a record is there.
 * Records only behind a verified head. Their sends are pipelined; only the contiguous acknowledged beginning counts.
 * Whoever waits is woken at the acknowledgement, before the database is told: the log itself says what is published.
 * Any error ends this publisher. The next one begins by checking the log again, so it never has to guess what was written.
@@ -47,7 +48,7 @@ _AUDIT_TYPE: Final = [("content-type", b"application/cloudevents+json; charset=U
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class Parts:
     """What a publisher works with."""
 
     storage: Storage
@@ -60,12 +61,12 @@ class Authority:
 class Publisher:
     """Lives from one check of the log to the first error. `producer` is idempotent with `acks=all`; all clients are started."""
 
-    def __init__(self, authority: Authority, producer: AIOKafkaProducer, consumers: Consumers) -> None:
-        self._storage = authority.storage
-        self._keystore = authority.keystore
-        self._publication = authority.publication
-        self._topics = authority.topics
-        self._clock = authority.clock
+    def __init__(self, parts: Parts, producer: AIOKafkaProducer, consumers: Consumers) -> None:
+        self._storage = parts.storage
+        self._keystore = parts.keystore
+        self._publication = parts.publication
+        self._topics = parts.topics
+        self._clock = parts.clock
         self._producer = producer
         self._consumers = consumers
         self._checkpoint_t = 0
@@ -75,13 +76,13 @@ class Publisher:
         terms, delegations = await asyncio.to_thread(self._trusted)
         keys = PartitionReader(self._consumers, self._topics.keys)
         missing = await documents_missing_on(keys, self._storage, terms.issuer, terms.root)
-        await self._publish_documents(missing)
         trust = Trust(terms.issuer, terms.root)
         trust.receive(delegations, 0)
         self._tail = LogTail(self._storage, PartitionReader(self._consumers, self._topics.revocations), trust)
         self._issuer = terms.issuer
         await self._tail.open()
         await self._note(self._tail.head)
+        await self._publish_documents(missing)
 
     async def publish_documents(self) -> None:
         """Publish key sets and delegation lists that Kafka does not have yet."""
@@ -94,6 +95,7 @@ class Publisher:
             await self._tail.catch_up()
             batch = await asyncio.to_thread(self._signed)
             if batch:
+                await self.publish_documents()
                 await self._publish_batch(batch)
                 # What was acknowledged is read back before the next batch goes behind it.
                 await self._tail.catch_up()

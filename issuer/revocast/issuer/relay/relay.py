@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, Never
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -25,7 +25,7 @@ from revocast.issuer.key_desk import KeyDesk
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay.election import ElectionLost, election_for
-from revocast.issuer.relay.publisher import Authority, Publisher
+from revocast.issuer.relay.publisher import Parts, Publisher
 from revocast.issuer.relay.reading import Consumers
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
@@ -64,7 +64,7 @@ class Relay:
         self._publication = publication
         self._kafka = kafka
         self._clock = clock
-        self._authority = Authority(storage, keystore, publication, kafka.topics, clock)
+        self._parts = Parts(storage, keystore, publication, kafka.topics, clock)
         self._election = election_for(storage)
         self._desk = RevocationDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
@@ -95,16 +95,15 @@ class Relay:
         self._report("stopped")
 
     async def _run(self) -> None:
-        delay = _RETRY_S[0]
+        loop, delay = asyncio.get_running_loop(), _RETRY_S[0]
         try:
             while True:
-                if not await self._election.stand():
+                started = loop.time()
+                try:
+                    if await self._election.stand():
+                        await self._lead()
                     self._report("standby")
                     await asyncio.sleep(_STAND_EVERY_S)
-                    continue
-                started = asyncio.get_running_loop().time()
-                try:
-                    await self._lead()
                 except LogMismatch as error:
                     await self._refuse(error)
                 except ElectionLost as error:
@@ -113,19 +112,24 @@ class Relay:
                 except (KafkaError, IssuerError, OSError) as error:
                     self._report("connecting", f"{type(error).__name__}: {error}")
                     _LOG.warning("relay: %s: %s; checking the log again", type(error).__name__, error)
-                    if asyncio.get_running_loop().time() - started > _RETRY_S[1]:
-                        delay = _RETRY_S[0]
+                    delay = (
+                        _RETRY_S[0] if loop.time() - started > _RETRY_S[1] else min(delay * 2, _RETRY_S[1])
+                    )
                     await asyncio.sleep(delay)
-                    delay = min(delay * 2, _RETRY_S[1])
+                except Exception as error:
+                    # A relay that ended without a word would leave everything pending.
+                    self._report("connecting", f"{type(error).__name__}: {error}")
+                    _LOG.exception("relay: unexpected; checking the log again")
+                    await asyncio.sleep(_RETRY_S[1])
         finally:
             self._publication.leading = False
             await self._election.resign()
 
-    async def _lead(self) -> None:
+    async def _lead(self) -> Never:
         self._report("connecting", self._publication.relay.problem)
         self._publication.forget()
         async with self._clients() as (producer, consumers):
-            publisher = Publisher(self._authority, producer, consumers)
+            publisher = Publisher(self._parts, producer, consumers)
             await self._election.check()
             try:
                 await publisher.open()
@@ -140,7 +144,7 @@ class Relay:
             finally:
                 self._publication.leading = False
 
-    async def _publish_for_ever(self, publisher: Publisher) -> None:
+    async def _publish_for_ever(self, publisher: Publisher) -> Never:
         loop = asyncio.get_running_loop()
         checkpoint_due = timers_due = loop.time()
         while True:

@@ -23,6 +23,7 @@ from revocast.sdk import (
 )
 from revocast.testing import Authority
 from tests.sdk.stage import create_topics, stage, until, until_done
+from tests.sdk.well_known import WellKnown, newest_list
 
 
 @pytest.fixture
@@ -63,6 +64,23 @@ async def test_a_guard_starts_current_and_follows(
         await staged.publish()
         await until(lambda: refuses(guard, good))
         assert guard.table() == (authority.position, authority.table.pack())
+
+
+async def test_a_guard_can_be_started_again(
+    kafka: str, prefix: str, topics: Topics, authority: Authority, tmp_path: Path
+) -> None:
+    guard = guard_on(kafka, authority, prefix, tmp_path)
+    async with stage(authority, topics, kafka) as staged:
+        async with guard:
+            with pytest.raises(RuntimeError, match="already"):
+                await guard.start()
+        assert guard.state is State.CLOSED
+        token = authority.mint()
+        authority.revoke(token)
+        authority.checkpoint()
+        await staged.publish()
+        async with guard:
+            assert refuses(guard, token)
 
 
 async def test_keys_take_effect_as_they_arrive(
@@ -293,6 +311,30 @@ async def test_another_root_than_the_pinned_one_is_told(
         stranger.issuer = authority.issuer
         with pytest.raises(StartupTimeout, match="do not lead back to the pinned root"):
             await guard_on(kafka, stranger, prefix, tmp_path, startup_timeout=2).start()
+
+
+async def test_the_root_is_pinned_on_first_use_and_remembered(
+    kafka: str, prefix: str, topics: Topics, issuer: WellKnown, tmp_path: Path
+) -> None:
+    authority = Authority(issuer.url, now=int(time.time()))
+    issuer.body = newest_list(authority)
+
+    def trusting() -> Guard:
+        return Guard(issuer.url, "orders", kafka, prefix=prefix, state_dir=tmp_path, startup_timeout=5)
+
+    async with stage(authority, topics, kafka) as staged:
+        async with trusting() as guard:
+            assert guard.verify(authority.mint())
+            assert guard.settings.memory_path.exists()
+            authority.rotate_root()
+            authority.checkpoint()
+            await staged.publish()
+            await until(lambda: authority.root.kid in guard.settings.memory_path.read_text())
+        stranger = Authority(issuer.url, now=authority.now)
+        issuer.body = newest_list(stranger)  # whoever takes over the issuer's name later is not asked
+        async with trusting() as guard:
+            assert guard.verify(authority.mint())
+        assert issuer.requests == ["/.well-known/revocast"]
 
 
 async def test_older_keys_than_an_earlier_run_has_seen_are_not_taken(

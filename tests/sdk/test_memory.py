@@ -32,6 +32,7 @@ def test_another_worker_cannot_put_it_back(memory: Memory) -> None:
     memory.save(SEEN)
     memory.save(Remembered(("first", "second"), Floor(3, (3, 8))))
     memory.save(Remembered(("first",), Floor(2, (2, 5))))
+    memory.save(Remembered(("second",), Floor()))
     assert memory.load() == SEEN
     memory.save(Remembered(("first", "second"), Floor(4, (3, 9))))
     assert memory.load() == Remembered(("first", "second"), Floor(4, (3, 9)))

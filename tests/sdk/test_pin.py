@@ -1,52 +1,9 @@
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from revocast.sdk.errors import PinFailed
 from revocast.sdk.pin import fetch_list, root_of
 from revocast.testing import Authority
-
-
-class WellKnown:
-    """A real HTTP server that answers one path with `body`."""
-
-    def __init__(self) -> None:
-        self.body, self.status, self.requests = b"", 200, list[str]()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.requests.append(self.path)
-                self.send_response(outer.status)
-                self.send_header("Location", f"{outer.url}/elsewhere")
-                self.send_header("Content-Length", str(len(outer.body)))
-                self.end_headers()
-                self.wfile.write(outer.body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-@pytest.fixture
-def issuer() -> Iterator[WellKnown]:
-    well_known = WellKnown()
-    thread = threading.Thread(target=well_known.server.serve_forever)
-    thread.start()
-    yield well_known
-    well_known.server.shutdown()
-    thread.join()
-    well_known.server.server_close()
-
-
-def newest_list(authority: Authority) -> bytes:
-    listed = [message.value for message in authority.keys if message.key.startswith(b"delegations/")]
-    assert listed[-1] is not None
-    return listed[-1]
+from tests.sdk.well_known import WellKnown, newest_list
 
 
 def test_the_newest_root_is_pinned(issuer: WellKnown) -> None:

@@ -346,6 +346,12 @@ def test_no_change_of_one_character_gets_through(data: st.DataObject) -> None:
         judge(token[:index] + other + token[index + 1 :])
 
 
+def test_what_is_no_text_is_no_token(verify: Callable[[str], Any]) -> None:
+    for value in (None, b"a.b.c", 7):
+        with pytest.raises(TokenMalformed):
+            verify(value)  # type: ignore[arg-type]
+
+
 # --- the claims
 
 

@@ -89,6 +89,7 @@ class Follower:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",  # a log that starts after our offset must be noticed, not skipped into
+            isolation_level="read_uncommitted",  # anybody's hanging transaction would hold up the other level
             request_timeout_ms=10_000,
             metadata_max_age_ms=30_000,
         )
@@ -133,11 +134,10 @@ class Follower:
             consumer.seek(tp, start)
 
     def _should_ask(self) -> bool:
-        if self._marks:
-            return False  # the last question is still being answered by reading
-        starting = self._core.state is State.STARTING
         since = self._clock().monotonic - self._asked_at
-        return self._core.wants_keys or starting or since >= self._ask_every
+        if self._marks and since < 2 * self._ask_every:
+            return False  # the last question is still being answered, by reading up to it
+        return self._core.wants_keys or self._core.state is State.STARTING or since >= self._ask_every
 
     async def _ask(self, consumer: AIOKafkaConsumer) -> None:
         asked = self._core.ask(self._clock())

@@ -159,7 +159,13 @@ class Guard:
     # --- life
 
     async def start(self) -> None:
-        """Read everything; return once current. Raises `StartupTimeout`, which says what is missing."""
+        """Read everything; return once current. Raises `StartupTimeout`, which says what is missing.
+
+        A guard that was stopped may be started again.
+        """
+        if self._task is not None and not self._task.done():
+            raise RuntimeError("the guard has been started already")
+        self._core, self._ready = None, asyncio.Event()
         self._task = asyncio.create_task(self._live(), name="revocast guard")
         waiting = asyncio.create_task(self._ready.wait())
         done, _ = await asyncio.wait(

@@ -92,8 +92,10 @@ class KafkaSource:
             return
         self._saved_generation = trust.generation
         roots = tuple(root.kid for root in trust.delegations.roots.chain(trust.root))
-        seen = Remembered(roots, Floor(trust.delegations.version, trust.key_set.order))
+        await self._save(Remembered(roots, Floor(trust.delegations.version, trust.key_set.order)))
+
+    async def _save(self, remembered: Remembered) -> None:
         try:
-            await asyncio.to_thread(self._memory.save, seen)
+            await asyncio.to_thread(self._memory.save, remembered)
         except OSError as error:
             logger.warning("cannot remember the root and the key versions: %s", error)

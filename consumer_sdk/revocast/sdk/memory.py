@@ -43,7 +43,7 @@ class Memory:
         """Replace the file. Raises `OSError`."""
         # Several workers of a host share the file: none may put it back behind what another has seen.
         earlier = self.load()
-        if earlier and earlier.roots[0] == remembered.roots[0] and earlier.floor >= remembered.floor:
+        if earlier and set(earlier.roots) & set(remembered.roots) and earlier.floor >= remembered.floor:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mode 0600

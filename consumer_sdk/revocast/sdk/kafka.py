@@ -81,6 +81,7 @@ class KafkaSource:
                 await asyncio.sleep(backoff.next())
             else:
                 self._pin_problem = ""
+                await self._save(Remembered((root,), NO_FLOOR))  # now: the next start must not trust anew
                 logger.warning(
                     "pinned the root on first use: %s; set REVOCAST_ROOT to it to fetch nothing", root
                 )

@@ -52,10 +52,12 @@ class Topics:
             "unclean.leader.election.enable": "false",
         }
         compacted = {"cleanup.policy": "compact", **durable}
+        # One checkpoint every two seconds under one key: only closed segments are compacted, so they close soon.
+        rolled = {"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.1"}
         return (
             TopicSpec(self.revocations, 1, {**_FOREVER, **durable}, control=True),
             TopicSpec(self.keys, 1, {**_FOREVER, **durable}, control=True),
-            TopicSpec(self.checkpoints, 1, compacted, control=True),
+            TopicSpec(self.checkpoints, 1, {**compacted, **rolled}, control=True),
             TopicSpec(self.snapshots, 1, {**compacted, "max.message.bytes": "1048588"}, control=True),
             TopicSpec(
                 self.fleet,

@@ -94,6 +94,14 @@ def test_a_stale_guard_is_a_503(client: httpx.Client, revocast_authority: Author
     assert answer.json()["detail"]["code"] == "guard_stale"
 
 
+def test_a_guard_that_was_not_started_is_a_503(revocast_authority: Authority) -> None:
+    guard = Guard(revocast_authority.issuer, "orders", "kafka:9092", revocast_authority.pin)
+    with serving(make_app(guard)) as url:
+        answer = httpx.get(f"{url}/me", headers=bearer(revocast_authority.mint()))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json()["detail"]["code"] == "guard_not_ready"
+
+
 def test_openapi_shows_the_scheme_and_the_scopes(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     scheme = document["components"]["securitySchemes"]["Revocast"]

@@ -127,8 +127,10 @@ class Guard:
     @cached_property
     def required(self) -> "Required":
         """The FastAPI dependency: `Security(guard.required, scopes=["orders:read"])`. Needs the extra `fastapi`."""
-        from revocast.sdk.integrations.fastapi import Required
-
+        try:
+            from revocast.sdk.integrations.fastapi import Required
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("guard.required needs FastAPI: install revocast[fastapi]") from error
         return Required(self)
 
     # --- observing

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.answers import MintedToken
 from revocast.issuer.authority.deny_state import MintDecision, may_mint, selectors_of
 from revocast.issuer.authority.expiry import lifetime_until
@@ -27,7 +29,6 @@ from revocast.issuer.storage.registry import as_client, find_client
 from revocast.issuer.storage.signing_keys import token_keys
 from revocast.issuer.storage.tables import SigningKey
 from revocast.schemas.jose import b64u, canonical_json
-from sqlalchemy.orm import Session
 
 __all__ = ["TOKEN_TYP", "Mint"]
 

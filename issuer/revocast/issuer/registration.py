@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
 from revocast.issuer.authority.registry import Client, RegisteredClient, ResourceServer
 from revocast.issuer.client_secrets import ClientSecrets
 from revocast.issuer.clock import Clock
@@ -22,8 +25,6 @@ from revocast.issuer.storage.registry import (
     find_resource_server,
 )
 from revocast.schemas.audit import AuditType
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 __all__ = ["Registry"]
 

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Never
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -69,6 +69,7 @@ class Relay:
         self._desk = RevocationDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
         self._committed = asyncio.Event()
+        self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._refused: str | None = None
@@ -84,9 +85,12 @@ class Relay:
         self._task = asyncio.create_task(self._run(), name="revocast-relay")
 
     async def stop(self) -> None:
-        """Stop publishing and leave the seat. What is committed and not published waits for the next relay."""
+        """Finish the step at hand and leave the seat. What is not published waits for the next relay."""
         self._publication.when_committed(lambda: None)
+        self._stop.set()
+        self._committed.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_STOP_S)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -97,13 +101,14 @@ class Relay:
     async def _run(self) -> None:
         loop, delay = asyncio.get_running_loop(), _RETRY_S[0]
         try:
-            while True:
+            while not self._stop.is_set():
                 started = loop.time()
                 try:
                     if await self._election.stand():
                         await self._lead()
+                        continue
                     self._report("standby")
-                    await asyncio.sleep(_STAND_EVERY_S)
+                    await self._pause(_STAND_EVERY_S)
                 except LogMismatch as error:
                     await self._refuse(error)
                 except ElectionLost as error:
@@ -115,17 +120,17 @@ class Relay:
                     delay = (
                         _RETRY_S[0] if loop.time() - started > _RETRY_S[1] else min(delay * 2, _RETRY_S[1])
                     )
-                    await asyncio.sleep(delay)
+                    await self._pause(delay)
                 except Exception as error:
                     # A relay that ended without a word would leave everything pending.
                     self._report("connecting", f"{type(error).__name__}: {error}")
                     _LOG.exception("relay: unexpected; checking the log again")
-                    await asyncio.sleep(_RETRY_S[1])
+                    await self._pause(_RETRY_S[1])
         finally:
             self._publication.leading = False
             await self._election.resign()
 
-    async def _lead(self) -> Never:
+    async def _lead(self) -> None:
         self._report("connecting", self._publication.relay.problem)
         self._publication.forget()
         async with self._clients() as (producer, consumers):
@@ -140,14 +145,14 @@ class Relay:
             self._report("publishing")
             self._publication.leading = True
             try:
-                await self._publish_for_ever(publisher)
+                await self._publish_until_stopped(publisher)
             finally:
                 self._publication.leading = False
 
-    async def _publish_for_ever(self, publisher: Publisher) -> Never:
+    async def _publish_until_stopped(self, publisher: Publisher) -> None:
         loop = asyncio.get_running_loop()
         checkpoint_due = timers_due = loop.time()
-        while True:
+        while not self._stop.is_set():
             # Before anything is read of what others wrote: a commit that comes later sets it again.
             self._committed.clear()
             await self._election.check()
@@ -176,6 +181,11 @@ class Relay:
                 if await self._election.marks() != marks:
                     return
 
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
     async def _refuse(self, error: LogMismatch) -> None:
         self._report("refusing", str(error))
         if self._refused != str(error):
@@ -183,7 +193,7 @@ class Relay:
             _LOG.critical("relay: refuses to publish: %s", error)
             with suppress(IssuerError):
                 await asyncio.to_thread(self._audit_refusal, str(error))
-        await asyncio.sleep(_REFUSE_EVERY_S)
+        await self._pause(_REFUSE_EVERY_S)
 
     @asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[AIOKafkaProducer, Consumers]]:

@@ -10,7 +10,6 @@
 * One thread feeds; any thread calls `verify`, which neither waits nor changes what the core has decided.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
@@ -28,12 +27,12 @@ from revocast.sdk.keyring import Keyring
 from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile
 from revocast.sdk.readiness import Floor, Readiness
+from revocast.sdk.tally import Tally
 from revocast.sdk.verifier import Verifier
 
 __all__ = ["Asked", "GuardCore", "Received"]
 
 
-_MAX_REASONS: Final = 3
 NO_FLOOR: Final = Floor()
 
 
@@ -75,9 +74,6 @@ class GuardCore:
         self.chain = Chain(self.trust)
         self.freshness = Freshness(limits or Limits())
         self.verifier = Verifier(profile, cache_size)
-        self.counters: Counter[str] = Counter()
-        self.rejections: dict[Topic, list[str]] = {topic: [] for topic in Topic}
-        """By topic, the first few different reasons for which records were rejected."""
         self.applied_offset: int | None = None
         """The offset of the last record of the log that was applied: where to read on after a loss."""
         self._readiness = Readiness(self.trust, self.chain, self.freshness, floor)
@@ -85,7 +81,8 @@ class GuardCore:
         self._building: DenyList | None = None
         self._building_epoch = 0
         self._rereads = 0
-        self._highest: dict[Topic, int] = {}
+        self._tally = Tally()
+        self.counters = self._tally.counters
         self._watchers: list[Callable[[Transition], None]] = []
 
     # --- what is fed in
@@ -165,12 +162,7 @@ class GuardCore:
 
     def missing(self) -> str:
         """Why it is not ready, and what was rejected on the way, in plain words."""
-        rejected = [
-            f"records of the {topic} topic were rejected ({', '.join(reasons)})"
-            for topic, reasons in self.rejections.items()
-            if reasons
-        ]
-        return "; ".join([self.freshness.reason, *rejected])
+        return "; ".join([self.freshness.reason, *self._tally.rejections()])
 
     def watch(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, from the thread that feeds."""
@@ -195,16 +187,13 @@ class GuardCore:
         return self._judged(topic, verdicts)
 
     def _judged(self, topic: Topic, verdicts: list[Verdict]) -> list[Verdict]:
-        """Act on verdicts and count them. What is read again is not counted again."""
+        """Act on verdicts, and count them."""
         for verdict in verdicts:
             if verdict.outcome is Outcome.APPLIED:
                 self._apply(topic, verdict)
-            elif verdict.outcome is Outcome.REJECTED:
-                self._note(self.rejections[topic], verdict.reason)
             elif verdict.outcome is Outcome.UPGRADE and topic is Topic.KEYS:
                 self._readiness.key_event_not_understood()
-            if verdict.outcome is not Outcome.HELD:
-                self._count(topic, verdict)
+        self._tally.add(topic, verdicts)
         return verdicts
 
     def _apply(self, topic: Topic, verdict: Verdict) -> None:
@@ -242,18 +231,6 @@ class GuardCore:
         else:
             return
         self._table_position = Position(record.epoch, record.n, record_hash, record.t)
-
-    @staticmethod
-    def _note(reasons: list[str], reason: str) -> None:
-        if len(reasons) < _MAX_REASONS and reason not in reasons:
-            reasons.append(reason)
-
-    def _count(self, topic: Topic, verdict: Verdict) -> None:
-        highest = self._highest.get(topic, -1)
-        if verdict.outcome is Outcome.REPLAY and verdict.offset <= highest:
-            return
-        self._highest[topic] = max(highest, verdict.offset)
-        self.counters[f"{topic}.{verdict.outcome}"] += 1
 
     def _evaluate(self, now: Instant) -> None:
         self._readiness.update(now)

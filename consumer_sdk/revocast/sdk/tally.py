@@ -1,0 +1,46 @@
+"""What became of the records: counts by topic and outcome, and a few reasons for people."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from revocast.schemas.verdict import Outcome, Verdict
+from revocast.sdk.freshness import Topic
+
+__all__ = ["Tally"]
+
+_MAX_REASONS: Final = 3
+
+
+class Tally:
+    """`counters` is by `<topic>.<outcome>`. A record that the reader itself reads again is no replay, and not counted."""
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self._reasons: dict[Topic, list[str]] = {topic: [] for topic in Topic}
+        self._highest = dict.fromkeys(Topic, -1)
+
+    def add(self, topic: Topic, verdicts: Iterable[Verdict]) -> None:
+        """Count final verdicts."""
+        for verdict in verdicts:
+            if verdict.outcome is Outcome.HELD:
+                continue
+            if verdict.outcome is Outcome.REPLAY and verdict.offset <= self._highest[topic]:
+                continue
+            self._highest[topic] = max(self._highest[topic], verdict.offset)
+            self.counters[f"{topic}.{verdict.outcome}"] += 1
+            reasons = self._reasons[topic]
+            if (
+                verdict.outcome is Outcome.REJECTED
+                and verdict.reason not in reasons
+                and len(reasons) < _MAX_REASONS
+            ):
+                reasons.append(verdict.reason)
+
+    def rejections(self) -> list[str]:
+        """A sentence for each topic of which records were rejected."""
+        return [
+            f"records of the {topic} topic were rejected ({', '.join(reasons)})"
+            for topic, reasons in self._reasons.items()
+            if reasons
+        ]

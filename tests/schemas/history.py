@@ -1,12 +1,12 @@
 """A root, an event key and a log written by hand: the few lines that the reader tests share."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.delegations import Bound, Delegate, DelegationList, Role, Roots
-from revocast.schemas.events import Envelope
+from revocast.schemas.events import Envelope, EventBody
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeySet, KeyState, Lifetime
 from revocast.schemas.record import Position
@@ -15,6 +15,14 @@ from revocast.schemas.trust import Trust
 
 ISSUER = "https://issuer.example"
 T = 1_700_000_000
+
+
+class _Later(EventBody):
+    TYPE: ClassVar[str] = "urn:revocast:event:later:1"
+
+    @property
+    def jti(self) -> str:
+        return "later"
 
 
 @dataclass
@@ -89,6 +97,10 @@ class Deployment:
             "key_set": 1,
         }
         return Checkpoint(**{**content, **changed}).signed(ISSUER, signer or self.event)
+
+    def unknown_event(self) -> bytes:
+        """Validly signed, of a type that a later version may know."""
+        return _Later(t=T).signed(ISSUER, self.event)
 
     def trust(self) -> Trust:
         """A reader that has read both documents."""

@@ -186,8 +186,17 @@ def test_junk_is_rejected_and_stops_nothing(log: Deployment, chain: Chain, junk:
 
 
 def test_a_signed_event_of_an_unknown_type_is_never_skipped(log: Deployment, chain: Chain) -> None:
-    assert outcomes(chain.receive(log.checkpoint(), 0.0, 1)) == [Outcome.UPGRADE]
+    assert outcomes(chain.receive(log.unknown_event(), 0.0, 1)) == [Outcome.UPGRADE]
     assert chain.flaws == (Flaw.UPGRADE,)
+
+
+def test_an_event_copied_from_another_topic_is_rejected_and_stops_nobody(
+    log: Deployment, chain: Chain
+) -> None:
+    for copied in (log.checkpoint(), log.key_set()):
+        assert outcomes(chain.receive(copied, 0.0, 1)) == [Outcome.REJECTED]
+    assert outcomes(chain.receive(log.record(), 0.0, 2)) == [Outcome.APPLIED]
+    assert chain.flaws == ()
 
 
 def test_a_record_of_another_deployment_is_rejected(log: Deployment, chain: Chain) -> None:

@@ -127,6 +127,13 @@ def test_seventeen_levels_are_too_deep_and_sixteen_are_not() -> None:
         parse_json(b"[" * 17 + b"]" * 17)
 
 
+def test_brackets_inside_strings_neither_hide_depth_nor_add_to_it() -> None:
+    assert parse_json(b'{"sub":"' + b"[" * 40 + b'\\"{"}') == {"sub": "[" * 40 + '"{'}
+    for hidden in (b"]" * 2000, b'\\"' + b"}" * 2000):
+        with pytest.raises(JoseError, match="deeper"):
+            parse_json(b'{"a":"' + hidden + b'","b":' + b"[" * 900 + b"]" * 900 + b"}")
+
+
 def test_a_whole_private_jwk_is_refused() -> None:
     # RFC 8037 appendix A.1
     jwk = {

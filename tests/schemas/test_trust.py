@@ -144,3 +144,24 @@ def test_a_key_set_that_names_a_list_not_read_yet_waits_for_it(log: Deployment, 
 def test_a_list_of_an_earlier_epoch_is_rejected(log: Deployment, trust: Trust) -> None:
     assert outcome(trust, log.delegations(2, epoch=2, opened_by=None)) is Outcome.APPLIED
     assert outcome(trust, log.delegations(3)) is Outcome.REJECTED
+
+
+def test_an_event_copied_from_another_topic_is_rejected(log: Deployment, trust: Trust) -> None:
+    for value in (log.first_list, log.key_set()):
+        trust.receive(value, 0)
+    assert trust.receive(log.record(), 2)[0].outcome is Outcome.REJECTED
+    assert trust.receive(log.checkpoint(), 3)[0].outcome is Outcome.REJECTED
+    assert trust.receive(log.unknown_event(), 4)[0].outcome is Outcome.UPGRADE
+
+
+def test_what_a_compromised_key_wrote_does_not_stand_in_the_way_of_the_genuine_key_set(
+    log: Deployment, trust: Trust
+) -> None:
+    revoked = log.issuer_keys(KeyState.REVOKED)
+    assert outcome(trust, log.key_set(9, issuers=(revoked,), claims=("tenant", "evil"))) is Outcome.APPLIED
+    new = PrivateKey.generate()
+    opener = log.delegations(2, epoch=2, opened_by=None, keys=(log.delegate(new),))
+    assert outcome(trust, opener) is Outcome.APPLIED
+    assert trust.versions == (2, 0)
+    assert outcome(trust, log.key_set(1, signer=new, delegations=2)) is Outcome.APPLIED
+    assert trust.versions == (2, 1)

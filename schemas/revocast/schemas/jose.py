@@ -49,6 +49,9 @@ _THUMBPRINT_MEMBERS: Final = {
     "EC": ("crv", "kty", "x", "y"),
     "OKP": ("crv", "kty", "x"),
 }
+# A whole string, or else a bracket. Brackets inside strings must not count: closing ones would hide opening ones. It
+# takes an unfinished string to its end and never goes back, so it is linear for any text.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
@@ -77,8 +80,7 @@ def parse_json(data: bytes, *, max_depth: int = 16) -> Any:
     """Parse UTF-8 JSON. Raises `JoseError` for duplicate members, NaN, Infinity, 1e400, lone surrogates and deep nesting."""
     try:
         text = data.decode("utf-8")
-        # Depth is bounded before parsing: the parser recurses. Brackets inside strings only make this stricter
-        # for texts that open more of them than any of ours does.
+        # Depth is bounded before parsing: the parser recurses.
         _check_depth(text, max_depth)
         value = json.loads(
             text,
@@ -282,8 +284,8 @@ def _text(jwk: Mapping[str, Any], name: str) -> str:
 
 def _check_depth(text: str, max_depth: int) -> None:
     depth = 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        depth += 1 if bracket in "[{" else -1
+    for token in _STRING_OR_BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > max_depth:
             raise JoseError(f"json: nested deeper than {max_depth}")
 

@@ -5,6 +5,8 @@
 * Delegation lists never go back: not in version, not in epoch, not in roots. A second list of a known version is refused.
 * A key set is accepted when a delegated, not retired event key signed it and it follows the one before (`check_follows`).
   It is ordered by (delegations, version).
+* A key set whose signer is no longer listed, because it was compromised, counts as version 0: the next one need not
+  follow it, for whoever stole the key may have written it.
 * A key set whose signer or delegation version is unknown waits for the list; `settle` ends the wait when the topic was
   read to an end offset asked afterwards.
 * `floor` is what an earlier run has seen: older versions are refused after a restart, too.
@@ -14,17 +16,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.delegations import DelegationList, Role
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope, Event
 from revocast.schemas.jose import PublicKey
 from revocast.schemas.keyset import KeySet
+from revocast.schemas.record import Record
 from revocast.schemas.verdict import Outcome, Verdict
 
 __all__ = ["Trust"]
 
 _MAX_WAITING: Final = 256
 _NOTHING: Final = (0, 0)
+_OF_OTHER_TOPICS: Final = frozenset({Checkpoint.TYPE, Record.TYPE})  # a copy of one here upgrades nobody
 
 
 class Trust:
@@ -43,6 +48,7 @@ class Trust:
         self._floor = floor
         self._roots: tuple[PublicKey, ...] = ()
         self._list_hash = b""
+        self._key_set_kid = ""
         self._openers: dict[int, bytes] = {}
         self._waiting: list[tuple[bytes, int]] = []
 
@@ -51,8 +57,12 @@ class Trust:
         """(delegations, key-set version) that are in force; zeros before anything was read."""
         return (
             self.delegations.version if self.delegations else 0,
-            self.key_set.version if self.key_set else 0,
+            self.key_set.version if self.key_set and not self._disowned else 0,
         )
+
+    @property
+    def _disowned(self) -> bool:
+        return self.record_key(self._key_set_kid) is None
 
     @property
     def openers(self) -> Mapping[int, bytes]:
@@ -116,7 +126,7 @@ class Trust:
             envelope = Envelope.parse(value)
             key = self.event_key(envelope.kid)
             if key is not None and envelope.verified_by(key):
-                return self._judge_signed(envelope.event(), envelope, offset)
+                return self._judge_signed(envelope.event(), envelope.kid, offset)
             if key is not None:
                 return Verdict(Outcome.REJECTED, offset, "the signature does not verify")
             return self._judge_unknown(envelope, offset)
@@ -133,9 +143,11 @@ class Trust:
             return Verdict(Outcome.REJECTED, offset, "signed by a retired event key")
         return Verdict(Outcome.HELD, offset, "the signing key is not delegated")
 
-    def _judge_signed(self, event: Event, envelope: Envelope, offset: int) -> Verdict:
+    def _judge_signed(self, event: Event, kid: str, offset: int) -> Verdict:
         if event.issuer != self.issuer:
             return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
+        if event.type in _OF_OTHER_TOPICS:
+            return Verdict(Outcome.REJECTED, offset, f"{event.type} belongs on another topic")
         if event.type != KeySet.TYPE:
             if event.ignorable:
                 return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
@@ -152,11 +164,11 @@ class Trust:
             return Verdict(Outcome.REPLAY, offset, "older than an earlier run has seen")
         if key_set.delegations > self.versions[0]:
             return Verdict(Outcome.HELD, offset, "names a delegation list that has not been read")
-        if self.key_set is not None:
+        if self.key_set is not None and not self._disowned:
             if key_set.order <= self.key_set.order:
                 return Verdict(Outcome.REPLAY, offset, "not newer than the key set in force")
             key_set.check_follows(self.key_set)
-        self.key_set = key_set
+        self.key_set, self._key_set_kid = key_set, kid
         self.generation += 1
         return Verdict(Outcome.APPLIED, offset)
 

@@ -130,10 +130,14 @@ class Publisher:
             await self._producer.send(topic, stored.compact, key=str(stored.n).encode(), partition=0)
             for stored in batch
         ]
+        place = self._tail.next_offset
         try:
             for stored, acknowledgement in zip(batch, sent, strict=True):
-                await acknowledgement
-                self._publication.acknowledged(self._tail.epoch, stored.n)
+                landed = (await acknowledgement).offset
+                # Right behind the verified head. If anything got in between, it is read before anyone is told.
+                if landed == place:
+                    self._publication.acknowledged(self._tail.epoch, stored.n)
+                    place += 1
         finally:
             for acknowledgement in sent:
                 acknowledgement.cancel()

@@ -1,10 +1,11 @@
-"""An issuer process to be killed: `python -m tests.issuer.core.issuer_process HOME KAFKA PREFIX [--revoke N] [--relay]`.
+"""An issuer process to be killed: `python -m tests.issuer.core.issuer_process HOME KAFKA PREFIX [--revoke N] [--relay [--lead]]`.
 
 It prints a line for each thing done, so that whoever kills it knows what was acknowledged.
 """
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
 
 from revocast.issuer.authority.revocations import Revocation
@@ -29,6 +30,8 @@ async def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.relay:
         await relay.start()
+        while arguments.lead and publication.relay.state != "publishing":
+            await asyncio.sleep(0.01)
         print("started", flush=True)
     for number in range(arguments.revoke):
         revocation = Revocation(Selector.subject(service.issuer, f"user-{number}"), Slot.BLOCK)
@@ -36,6 +39,17 @@ async def run(arguments: argparse.Namespace) -> None:
         answer = await service.published(receipt, 0.3 if arguments.revoke == 1 else 0)
         print(answer, receipt.n, flush=True)
     await asyncio.Event().wait()
+
+
+async def issuer_process(
+    home: Path, settings: KafkaSettings, *options: str, database: str | None = None
+) -> asyncio.subprocess.Process:
+    """Start one; its standard output is a pipe."""
+    command = [sys.executable, "-m", "tests.issuer.core.issuer_process", str(home)]
+    command += [settings.kafka, settings.prefix, *options]
+    if database is not None:
+        command += ["--database", database]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
 
 if __name__ == "__main__":
@@ -46,4 +60,5 @@ if __name__ == "__main__":
     parser.add_argument("--database")
     parser.add_argument("--revoke", type=int, default=0)
     parser.add_argument("--relay", action="store_true")
+    parser.add_argument("--lead", action="store_true", help="start only when the relay publishes")
     asyncio.run(run(parser.parse_args()))

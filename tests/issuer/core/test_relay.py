@@ -22,6 +22,7 @@ from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.topics import Topics
 from revocast.schemas.verdict import Outcome
 from tests.issuer.core.authority import ISSUER, Authority, T
+from tests.issuer.core.issuer_process import issuer_process
 from tests.issuer.core.reader import Reader, read, read_audit, until
 
 Start = Callable[..., Awaitable[Relay]]
@@ -93,6 +94,27 @@ async def test_a_second_process_takes_over_when_the_first_stops(
     assert await other.published(authority.block_one_more(), 20) == "published"
     seen = await reader()
     assert seen.chain.flaws == () and seen.n == 3
+
+
+async def test_a_second_process_takes_over_when_the_first_is_killed(
+    authority: Authority, start: Start, reader: Callable[[], Awaitable[Reader]], kafka: str, topics: Topics
+) -> None:
+    settings = KafkaSettings(kafka=kafka, prefix=topics.prefix)
+    leader = await issuer_process(
+        authority.home.folder, settings, "--relay", "--lead", database=authority.url
+    )
+    assert leader.stdout is not None
+    assert await leader.stdout.readline() == b"started\n"
+    await start()
+    await until(lambda: authority.publication.relay.state == "standby", "this one stands by")
+    assert await authority.service.published(authority.block_one_more(), 20) == "published"
+    assert authority.publication.relay.state == "standby", "the other process published it"
+    leader.kill()
+    await leader.wait()
+    receipt = authority.block_one_more()
+    assert await authority.service.published(receipt, 30) == "published"
+    seen = await reader()
+    assert seen.chain.flaws == () and seen.n == receipt.n
 
 
 async def test_a_relay_that_loses_its_seat_stands_again_and_checks_again(

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.topics import Topics
 from revocast.schemas.verdict import Outcome
 from tests.issuer.core.authority import ISSUER, Authority, T
+from tests.issuer.core.issuer_process import issuer_process
 from tests.issuer.core.reader import Reader, first_record, read, read_audit, until, write
 
 
@@ -190,6 +190,7 @@ async def test_junk_forgeries_and_replays_neither_stop_nor_fool_it(
         (b"91", ahead.signed(ISSUER, stranger)),
         (old.key, old.value),
         (b"5", old.value),
+        (b"5", (await read(settings.kafka, settings.topics.keys))[-1].value),  # a key set has no place here
     ]
     await write(settings.kafka, topic, *junk)
     await publish(authority, 2)
@@ -225,7 +226,7 @@ async def test_a_relay_killed_in_mid_batch_leaves_a_log_that_the_next_one_comple
 ) -> None:
     for _ in range(600):
         authority.block_one_more()
-    process = await _issuer_process(authority, settings, "--relay")
+    process = await issuer_process(authority.home.folder, settings, "--relay")
     topic = settings.topics.revocations
     await first_record(settings.kafka, topic)
     process.kill()
@@ -246,7 +247,7 @@ async def test_an_issuer_killed_between_commit_and_publish_loses_nothing(
     authority: Authority, start: Start, settings: KafkaSettings
 ) -> None:
     away = KafkaSettings(kafka="127.0.0.1:9", prefix=settings.prefix)
-    process = await _issuer_process(authority, away, "--relay", "--revoke", "1")
+    process = await issuer_process(authority.home.folder, away, "--relay", "--revoke", "1")
     assert process.stdout is not None
     assert (await process.stdout.readline()).strip() == b"started"
     assert (await process.stdout.readline()).strip() == b"pending 2"
@@ -279,18 +280,3 @@ async def test_while_kafka_is_away_answers_are_pending_and_afterwards_all_is_pub
         assert seen.table.pack() == authority.service.status().table
     finally:
         await relay.stop()
-
-
-async def _issuer_process(
-    authority: Authority, settings: KafkaSettings, *options: str
-) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.issuer.core.issuer_process",
-        str(authority.home.folder),
-        settings.kafka,
-        settings.prefix,
-        *options,
-        stdout=asyncio.subprocess.PIPE,
-    )

@@ -2,6 +2,7 @@
 
 * The clock is read before the deny state: a cutoff that is committed in between then refuses the token, instead of
   missing it.
+* The names of the token are held shared: ending one of them waits until the claims are fixed, and reads its clock then.
 * Client and key are held shared until the claims are fixed: ending a client, or superseding a key, waits for it.
 * In a second in which a cutoff fell, minting waits for the next one, outside of any transaction.
 """
@@ -25,16 +26,20 @@ from revocast.issuer.keystore import KeyStore
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.log import as_row, rows_of
+from revocast.issuer.storage.naming_locks import hold_names
 from revocast.issuer.storage.registry import as_client, find_client
 from revocast.issuer.storage.signing_keys import token_keys
 from revocast.issuer.storage.tables import SigningKey
 from revocast.schemas.jose import b64u, canonical_json
+from revocast.schemas.naming import values_of
+from revocast.schemas.selector import Selector
 
 __all__ = ["TOKEN_TYP", "Mint"]
 
 TOKEN_TYP: Final = "at+jwt"
 _LONGEST_WAIT_S: Final = 10
 _MAX_CLAIM: Final = 1024
+_SHARED_KINDS: Final = ("session", "grant", "subject", "client", "subject+client", "issuer")
 
 
 class Mint:
@@ -64,14 +69,18 @@ class Mint:
             now = self._clock()
             with self._storage.write() as session:
                 terms = load_terms(session)
-                client = _held_client(session, client_id)
-                key = _held_key(session)
-                claims = {
+                named = {
                     **_extra(extra, terms),
                     "iss": terms.issuer,
                     "sub": subject or client_id,
-                    "aud": audience,
                     "client_id": client_id,
+                }
+                _hold_names(session, terms, named)
+                client = _held_client(session, client_id)
+                key = _held_key(session)
+                claims = {
+                    **named,
+                    "aud": audience,
                     "scope": " ".join(_granted(client, audience, scope)),
                     "iat": int(now),
                     "exp": int(now) + _lifetime(terms, int(now), lifetime_s),
@@ -94,6 +103,14 @@ class Mint:
         header = {"alg": signer.alg, "kid": kid, "typ": TOKEN_TYP}
         signing_input = f"{b64u(canonical_json(header))}.{b64u(canonical_json(claims))}"
         return f"{signing_input}.{b64u(signer.sign(signing_input.encode()))}"
+
+
+def _hold_names(session: Session, terms: Terms, named: Mapping[str, Any]) -> None:
+    # The key's name is left out: its row is held. The token's own is not known to anybody yet.
+    kinds = (*_SHARED_KINDS, *(f"claim:{name}" for name in terms.claims))
+    found = ((kind, values_of(kind, named, "", b"")) for kind in kinds)
+    selectors = [Selector(terms.issuer, kind, values) for kind, values in found if values is not None]
+    hold_names(session, [terms.name(selector)[0] for selector in selectors], share=True)
 
 
 def _held_client(session: Session, client_id: str) -> Client:

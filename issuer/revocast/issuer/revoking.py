@@ -15,8 +15,8 @@ from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.listing import list_rows
 from revocast.issuer.storage.log import append, head_of, slots_that_change
+from revocast.issuer.storage.naming_locks import hold_names
 from revocast.issuer.storage.outbox import write_event
-from revocast.issuer.storage.registry import lock_clients
 from revocast.issuer.storage.tables import Head, LiveRow
 from revocast.schemas.audit import AuditType
 from revocast.schemas.record import MAX_ROWS
@@ -55,7 +55,7 @@ class RevocationDesk:
         with self._storage.write() as session:
             terms = load_terms(session)
             # What is ended is locked before the head: minting holds it shared, and never waits for the head.
-            lock_clients(session, _ended_clients(revocations))
+            hold_names(session, [terms.name(each.selector)[0] for each in revocations])
             head = head_of(session, lock=True)
             receipt = self._plan(session, terms, head, revocations, lifts)
             if receipt.changed:
@@ -150,14 +150,6 @@ def audit_rows(session: Session, issuer: str, receipt: Receipt, actor: str, reas
 
 def _subject(selector: Selector) -> str:
     return "/".join((selector.kind, *selector.values))
-
-
-def _ended_clients(revocations: Sequence[Revocation]) -> list[str]:
-    return [
-        entry.selector.values[-1]
-        for entry in revocations
-        if entry.selector.kind in ("client", "subject+client")
-    ]
 
 
 def _check_request(revocations: Sequence[Revocation], lifts: Sequence[Lift], actor: str, reason: str) -> None:

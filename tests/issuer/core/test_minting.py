@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from revocast.issuer.authority.answers import MintedToken
-from revocast.issuer.authority.revocations import Revocation
 from revocast.issuer.errors import AccessDenied, InvalidRequest, NotFound, TokenRejected
-from revocast.issuer.storage.registry import find_client
+from revocast.issuer.storage.naming_locks import hold_names
 from revocast.schemas.jose import b64u, canonical_json, parse_compact
 from revocast.schemas.row import Slot
 from revocast.schemas.selector import Selector
@@ -93,21 +92,38 @@ def test_nothing_is_minted_for_what_is_blocked(
     mint(authority, client, **request)
 
 
-def test_minting_and_the_end_of_its_client_wait_for_each_other(authority: Authority) -> None:
+NAMES = [("subject", "alice"), ("session", "s-1"), ("grant", "g-1"), ("claim:tenant", "acme"), ("issuer",)]
+
+
+@pytest.mark.parametrize("named", [*NAMES, ("client", None), ("subject+client", "alice", None)])
+def test_minting_and_the_end_of_what_the_token_names_wait_for_each_other(
+    authority: Authority, named: tuple[str | None, ...]
+) -> None:
     client = authority.client()
-    ended = threading.Event()
+    kind, values = str(named[0]), tuple(value or client for value in named[1:])
+    fingerprint, _ = authority.terms.name(Selector(ISSUER, kind, values))
+    extra = {"sid": "s-1", "grant_id": "g-1", "tenant": "acme"}
 
-    def end() -> None:
-        authority.revoke(Revocation(Selector.client(ISSUER, client), Slot.BLOCK))
-        ended.set()
+    def mint_one() -> None:
+        mint(authority, client, subject="alice", extra=extra)
 
-    with authority.storage.write() as session:
-        assert find_client(session, client, share=True) is not None
-        thread = threading.Thread(target=end)
-        thread.start()
-        assert not ended.wait(0.3)
-    thread.join(10)
-    assert ended.is_set()
+    def end_it() -> None:
+        authority.cut(kind, *values)
+
+    for share, other in ((True, end_it), (False, mint_one)):
+        done = threading.Event()
+
+        def run(other: Callable[[], None] = other, done: threading.Event = done) -> None:
+            other()
+            done.set()
+
+        with authority.storage.write() as session:
+            hold_names(session, [fingerprint], share=share)
+            thread = threading.Thread(target=run)
+            thread.start()
+            assert not done.wait(0.2)
+        thread.join(10)
+        assert done.is_set()
 
 
 def test_a_client_gets_no_more_than_it_was_given(authority: Authority) -> None:

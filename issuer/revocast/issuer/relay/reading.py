@@ -47,10 +47,13 @@ class PartitionReader:
         self.next_offset = offset
 
     async def read(self) -> list[ConsumerRecord[Any, Any]]:
-        """Some of the next records, in order. Raises `KafkaTimeoutError` when the broker gives none for ten seconds."""
+        """Some of the next records, in order; none where a transaction's marker stood (anyone may write one).
+
+        Raises `KafkaTimeoutError` when the broker gives nothing for ten seconds.
+        """
         for _ in range(_STALLED_FETCHES):
             found = await self._consumer.getmany(self._partition, timeout_ms=_FETCH_MS, max_records=_BATCH)
-            self.next_offset = await self._consumer.position(self._partition)
-            if records := found.get(self._partition):
-                return list(records)
+            before, self.next_offset = self.next_offset, await self._consumer.position(self._partition)
+            if self.next_offset != before:
+                return list(found.get(self._partition, ()))
         raise KafkaTimeoutError("the broker names an end offset and gives no record before it")

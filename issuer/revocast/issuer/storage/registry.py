@@ -1,7 +1,5 @@
 """Clients and resource servers in the database."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,16 +14,7 @@ __all__ = [
     "as_client",
     "find_client",
     "find_resource_server",
-    "lock_clients",
 ]
-
-
-def lock_clients(session: Session, client_ids: Iterable[str]) -> None:
-    """Hold these clients against minting until the transaction ends. Always in one order, so that two cannot deadlock."""
-    wanted = sorted(set(client_ids))
-    if wanted:
-        query = select(ClientTable.client_id).where(ClientTable.client_id.in_(wanted))
-        session.execute(query.order_by(ClientTable.client_id).with_for_update()).all()
 
 
 def find_client(session: Session, client_id: str, *, share: bool = False) -> ClientTable | None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from revocast.dev.broker import Broker
@@ -202,6 +203,32 @@ async def test_junk_forgeries_and_replays_neither_stop_nor_fool_it(
     assert seen.n == 8 and seen.chain.flaws == ()
     assert seen.table.pack() == authority.service.status().table
     assert seen.outcomes.count(Outcome.APPLIED) == 8 and Outcome.FORK not in seen.outcomes
+
+
+async def test_offsets_without_a_record_do_not_hold_it_up(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    """A transaction's end takes an offset and gives no record; anyone who can write can put it at the log's end."""
+    relay = await start(authority)
+    await publish(authority, 2)
+    stranger = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, transactional_id=f"{settings.prefix}-stranger"
+    )
+    await stranger.start()
+    for end in (stranger.commit_transaction, stranger.abort_transaction):
+        await stranger.begin_transaction()
+        await stranger.send_and_wait(settings.topics.revocations, b"junk", partition=0)
+        await stranger.send_and_wait(settings.topics.keys, b"junk", partition=0)
+        await end()
+        await publish(authority, 2)
+    await stranger.begin_transaction()
+    await stranger.send_and_wait(settings.topics.revocations, b"junk", partition=0)
+    await stranger.commit_transaction()
+    await stranger.stop()
+    await relay.stop()
+    await start(authority)
+    await publish(authority, 1)
+    assert authority.publication.relay.problem is None
 
 
 async def test_a_log_that_lost_everything_is_continued_with_the_same_bytes(

@@ -91,6 +91,10 @@ def test_what_changes_is_what_a_reader_applies() -> None:
         assert (changed.get(block.key) is not None) == (table.get(FINGERPRINT, 4, Slot.BLOCK) is not None)
     assert changes(held, [cutoff], 100) == {}
     assert changes(held, [cutoff], 200) == {}, "what is dead on arrival changes nothing"
+    dead = Row.for_lift(FINGERPRINT, 4, Slot.CUTOFF)
+    assert changes(held, [dead], 200) == {cutoff.key: None}, (
+        "no record has dropped it yet: readers still hold it"
+    )
 
 
 def test_a_cutoff_refuses_its_own_second_and_minting_waits_it_out() -> None:

@@ -19,4 +19,6 @@ def changes(held: Mapping[Key, Row], rows: Sequence[Row], t: int) -> dict[Key, R
     after: dict[Key, Row | None] = {}
     for row in rows:
         after[row.key] = step(after.get(row.key, before.get(row.key)), row, t)
-    return {key: row for key, row in after.items() if row != before.get(key)}
+    # A row whose time is over by the clock alone stands at every reader until a record drops it: lifting it is such a record.
+    lifted = {row.key for row in rows if row.lift}
+    return {key: row for key, row in after.items() if row != (held if key in lifted else before).get(key)}

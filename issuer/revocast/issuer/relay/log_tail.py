@@ -56,7 +56,11 @@ class LogTail:
             self._reader.seek(noted - 1)
             before = await self._reader.read()
             stored = await asyncio.to_thread(self._stored, [published])
-            if before and before[0].offset == noted - 1 and _is_stored(before[0].value, stored.get(published)):
+            if (
+                before
+                and before[0].offset == noted - 1
+                and _is_stored(before[0].value, stored.get(published))
+            ):
                 self.head = published
                 await self._take(before[1:])
         if not self.head:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from revocast.schemas.chain import Chain
 from revocast.schemas.delegations import Roots
-from revocast.schemas.jose import PrivateKey
+from revocast.schemas.jose import PrivateKey, b64u, canonical_json
 from revocast.schemas.keyset import KeyState
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome
@@ -128,6 +129,17 @@ def test_a_flood_of_strangers_stays_bounded(log: Deployment, trust: Trust) -> No
         )
     assert rejected + len(trust.settle()) == 398
     assert trust.versions == (1, 1)
+
+
+def test_strangers_hold_no_more_than_a_few_megabytes(trust: Trust) -> None:
+    header = b64u(canonical_json({"alg": "EdDSA", "kid": "nobody", "typ": "secevent+jwt"}))
+    claims = {"iss": ISSUER, "iat": 1, "jti": "x", "events": {"later": {"pad": "A" * 300_000}}}
+    large = f"{header}.{b64u(canonical_json(claims))}.AAAA".encode()
+    chain = Chain(trust)
+    for offset in range(60):
+        trust.receive(large, offset)
+        chain.receive(large, 0.0, offset)
+    assert len(trust.settle()) == chain.held_for_keys == 8 * 1024 * 1024 // len(large)
 
 
 def test_another_deployments_documents_are_rejected(log: Deployment) -> None:

@@ -112,6 +112,20 @@ def test_nobody_sees_the_middle_of_a_record() -> None:
     assert denylist.refusal(Token()) == Refusal(4, Slot.BLOCK)
 
 
+def test_nobody_sees_a_block_gone_before_the_cutoff_that_replaces_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    denylist, seen = DenyList(), []
+    write = denylist._write
+
+    def write_and_look(key: bytes, value: int | None) -> None:
+        write(key, value)
+        seen.append(denylist.refusal(Token(99)) is not None)
+
+    denylist.apply([Row.for_block(FP, 4, NEVER)], 100)
+    monkeypatch.setattr(denylist, "_write", write_and_look)
+    denylist.apply([Row.for_lift(FP, 4, Slot.BLOCK), Row.for_cutoff(FP, 4, 100, 500)], 100)
+    assert seen == [True, True]
+
+
 @pytest.mark.parametrize("count", [10_000])
 def test_rows_that_expire_are_freed_without_being_asked_for(count: int) -> None:
     denylist = DenyList()

@@ -60,7 +60,8 @@ class DenyList:
             kept = step(None if value is None else _row(key, value), row, t)
             changed[key] = None if kept is None else kept.cutoff << 32 | kept.expires_at
         self.t = t
-        for key, value in changed.items():
+        # What comes before what goes: where a cutoff replaces a block, no reader may find neither.
+        for key, value in sorted(changed.items(), key=lambda change: change[1] is None):
             self._write(key, value)
         if self._since_sweep > self._sweep_after:
             self.sweep()

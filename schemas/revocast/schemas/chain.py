@@ -36,6 +36,9 @@ MAX_CLOCK_LEAD: Final = 600
 """A checkpoint more than this many seconds ahead of the own clock is not believed."""
 _MAX_AHEAD: Final = 4096
 _MAX_UNKNOWN: Final = 1024
+_MAX_UNKNOWN_BYTES: Final = (
+    8 * 1024 * 1024
+)  # of which anyone can fill all; a record that found no room is read again
 
 
 class Flaw(StrEnum):
@@ -246,7 +249,8 @@ class Chain:
         return verdicts
 
     def _wait(self, value: bytes, offset: int, reason: str, *, final: bool) -> Verdict:
-        if final or len(self._unknown) >= _MAX_UNKNOWN:
+        held = sum(len(waiting) for waiting, _ in self._unknown)
+        if final or len(self._unknown) >= _MAX_UNKNOWN or held + len(value) > _MAX_UNKNOWN_BYTES:
             return Verdict(Outcome.REJECTED, offset, reason)
         self._unknown.append((value, offset))
         return Verdict(Outcome.HELD, offset, reason)

@@ -28,6 +28,7 @@ from revocast.schemas.verdict import Outcome, Verdict
 __all__ = ["Trust"]
 
 _MAX_WAITING: Final = 256
+_MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 _NOTHING: Final = (0, 0)
 _OF_OTHER_TOPICS: Final = frozenset({Checkpoint.TYPE, Record.TYPE})  # a copy of one here upgrades nobody
 
@@ -77,12 +78,15 @@ class Trust:
     def receive(self, value: bytes | None, offset: int) -> list[Verdict]:
         """Judge one record of the topic. More than one verdict comes when it releases records that waited."""
         verdict = self._judge(value, offset)
+        verdicts = [verdict]
         if verdict.outcome is Outcome.HELD and value is not None:
             self._waiting.append((value, offset))
-            if len(self._waiting) > _MAX_WAITING:
+            while (
+                len(self._waiting) > _MAX_WAITING
+                or sum(len(held) for held, _ in self._waiting) > _MAX_WAITING_BYTES
+            ):
                 _, oldest = self._waiting.pop(0)
-                return [verdict, Verdict(Outcome.REJECTED, oldest, "too many records wait for a delegation")]
-        verdicts = [verdict]
+                verdicts.append(Verdict(Outcome.REJECTED, oldest, "too many records wait for a delegation"))
         if verdict.outcome is Outcome.APPLIED:
             verdicts += self._retry(final=False)
         return verdicts

@@ -18,6 +18,7 @@ from revocast.issuer.storage import Storage
 from revocast.schemas.row import Slot
 from revocast.schemas.selector import Selector
 from revocast.schemas.settings import KafkaSettings
+from tests.issuer.core.reader import until
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -30,8 +31,8 @@ async def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.relay:
         await relay.start()
-        while arguments.lead and publication.relay.state != "publishing":
-            await asyncio.sleep(0.01)
+        if arguments.lead:
+            await until(lambda: publication.relay.state == "publishing", "it publishes")
         print("started", flush=True)
     for number in range(arguments.revoke):
         revocation = Revocation(Selector.subject(service.issuer, f"user-{number}"), Slot.BLOCK)

@@ -121,14 +121,15 @@ class Worker:
                 return httpx.Response(599)
 
 
-async def eventually(what: str, probe: Callable[[], Awaitable[Any]]) -> Any:
-    """The first true answer of `probe`; fails with `what` after the deadline."""
+async def eventually(what: str, probe: Callable[[], Awaitable[Any]], worker: "Worker | None" = None) -> Any:
+    """The first true answer of `probe`; after the deadline fails with `what`, and with what `worker` says of itself."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         if answer := await probe():
             return answer
         await asyncio.sleep(0.05)
-    pytest.fail(f"not within {DEADLINE_SECONDS:.0f} s: {what}")
+    state = await status_of(worker) if worker else ""
+    pytest.fail(f"not within {DEADLINE_SECONDS:.0f} s: {what} {state}")
 
 
 async def table_of(worker: Worker, publisher: Publisher) -> bytes:
@@ -140,7 +141,7 @@ async def table_of(worker: Worker, publisher: Publisher) -> bytes:
         reached = answer.headers.get(PLACE, "").startswith(f"{position.epoch}/{position.n}/")
         return answer if answer.status_code == 200 and reached else None
 
-    return bytes((await eventually(f"the table at record {position.n}", probe)).content)
+    return bytes((await eventually(f"the table at record {position.n}", probe, worker)).content)
 
 
 async def records_of(kafka: str, topic: str, partitions: int = 1) -> list[Any]:
@@ -164,7 +165,7 @@ async def ready(worker: Worker) -> None:
     async def probe() -> bool:
         return (await worker.get("/readyz")).status_code == 200
 
-    await eventually(f"{worker.url} ready", probe)
+    await eventually(f"{worker.url} ready", probe, worker)
 
 
 async def status_of(worker: Worker) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from revocast.schemas.topics import FRAME_PARTITIONS
 from tests.streams.harness import Publisher, Worker, eventually, ready, status_of, table_of
@@ -156,3 +157,21 @@ async def test_a_worker_that_was_thought_dead_harms_nothing_when_it_goes_on(
     third = workers()
     third.start()
     assert await table_of(third, publisher) == issuer.table.pack()
+
+
+async def test_records_that_were_acknowledged_unseen_are_read_all_the_same(
+    kafka: str, publisher: Publisher, worker: Worker
+) -> None:
+    issuer, topics = publisher.issuer, publisher.topics
+    await load(publisher, 30, "before")
+    assert await table_of(worker, publisher) == issuer.table.pack()
+    worker.stop()
+    await load(publisher, 30, "unseen")
+
+    # Faust acknowledges what it fetched for an assignment that is over, without handing it to an agent.
+    log = TopicPartition(topics.revocations, 0)
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=f"{topics.prefix}-streams") as consumer:
+        consumer.assign([log])
+        await consumer.commit({log: (await consumer.end_offsets([log]))[log]})
+    worker.start()
+    assert await table_of(worker, publisher) == issuer.table.pack()

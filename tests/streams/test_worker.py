@@ -26,6 +26,7 @@ async def test_a_look_up_shows_what_is_live_and_at_which_record(publisher: Publi
     issuer = publisher.issuer
     alice = issuer.subject("alice")
     fingerprint = issuer.name(alice)[0].hex()
+    until = issuer.now + issuer.max_lifetime + issuer.leeway
     issuer.cutoff(alice)
     issuer.block(alice)
     await publisher.checkpoint()
@@ -33,7 +34,7 @@ async def test_a_look_up_shows_what_is_live_and_at_which_record(publisher: Publi
 
     found = (await worker.get("/v1/lookup", fingerprint=fingerprint)).json()
     assert [(row["kind"], row["slot"], row["expires_at"]) for row in found["rows"]] == [
-        ("subject", "cutoff", issuer.now + issuer.max_lifetime + issuer.leeway),
+        ("subject", "cutoff", until),
         ("subject", "block", None),
     ]
     assert (found["at"]["n"], found["at"]["hash"]) == (issuer.position.n, issuer.position.hash.hex())

@@ -66,6 +66,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
         topics.revocations,
         raw(internal.frames),
         lambda: app.consumer.highwater(log_partition) or 0,
+        lambda: shards.assigned and log_partition in app.consumer.assignment(),
         options,
     )
     table = BucketTable(
@@ -79,7 +80,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
         },  # Faust's 2 GiB is per partition.
     )
     app.tables.add(table)
-    shards = ShardAgent(table, raw(internal.rewinds))
+    shards = ShardAgent(table, control, raw(internal.rewinds))
     watch = Watch(control, reporter)
 
     for topic, name, work in (

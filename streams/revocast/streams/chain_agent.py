@@ -9,11 +9,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 
 from revocast.schemas.chain import Flaw
 from revocast.schemas.topics import FRAME_PARTITIONS
@@ -22,7 +23,8 @@ from revocast.streams.control import ControlReader
 from revocast.streams.errors import MalformedFrame
 from revocast.streams.follower import Follower, Judged
 from revocast.streams.frames import Frame, Mark, decode_request, encode
-from revocast.streams.log_reader import newest_marks, read_range
+from revocast.streams.log_reader import end_offset, newest_marks, read_range
+from revocast.streams.patience import Patience
 from revocast.streams.reports import Reporter
 from revocast.streams.sending import send
 
@@ -32,12 +34,14 @@ log = logging.getLogger(__name__)
 _BATCH = 500
 _ROWS_A_MESSAGE = 20_000
 _GATHER_SECONDS = 1.0
-_FIRST_GAP_PAUSE_SECONDS = 2.0
-_LAST_GAP_PAUSE_SECONDS = 60.0
+_RETRY_SECONDS = 0.5
 
 
 class ChainAgent:
-    """`log_topic` is `revocast.revocations`, `log_end` the end offset as last heard; `options` opens aiokafka clients."""
+    """`log_topic` is `revocast.revocations`, `log_end` its end offset as last heard, `owns_log` whether this worker holds it.
+
+    `options` opens aiokafka clients.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class ChainAgent:
         log_topic: str,
         frames_topic: faust.TopicT,
         log_end: Callable[[], int],
+        owns_log: Callable[[], bool],
         options: Mapping[str, Any],
     ) -> None:
         self.follower: Follower | None = None
@@ -54,11 +59,11 @@ class ChainAgent:
         self.log_topic = log_topic
         self._frames_topic = frames_topic
         self._log_end = log_end
+        self._owns_log = owns_log
         self._options = dict(options)
         self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(4 * _BATCH)
         self._lock = asyncio.Lock()
-        self._gap_next = 0.0
-        self._gap_pause = _FIRST_GAP_PAUSE_SECONDS
+        self._patience = Patience()
 
     async def records(self, stream: faust.Stream[bytes]) -> None:
         """Faust agent on the log. What is queued here is acknowledged by `run`."""
@@ -73,24 +78,32 @@ class ChainAgent:
             except MalformedFrame as error:
                 log.error("a message on the rewinds topic is not ours: %s", error)
                 continue
-            async with self._lock:
-                await self._rewind(partition, mark)
+            # One that fails is not tried again: the partition asks again.
+            await self._done(self._rewind(partition, mark))
 
     def forget(self) -> None:
         """The log has moved to another worker, or may have: the place is found again from the frames."""
         self.follower = None
 
     async def run(self) -> None:
-        """Process batches until cancelled."""
+        """Process batches until cancelled. A broker that is away is waited for."""
         while True:
-            if batch := await self._gather():
-                async with self._lock:
-                    await self._process(batch)
-                for event in batch:
-                    event.ack()
-            elif self.follower:
-                self.follower.chain.handle_timer(monotonic())
-                await self._fill_gap(self.follower)
+            batch = await self._gather()
+            while not await self._done(self._process(batch) if batch else self._catch_up()):
+                pass
+            for event in batch:
+                event.ack()
+
+    async def _done(self, work: Coroutine[Any, Any, None]) -> bool:
+        try:
+            async with self._lock:
+                await work
+        except KafkaError as error:
+            log.warning("the log or the frames cannot be read, trying again: %r", error)
+            self.forget()  # It may have moved on without its frames; these say where to begin.
+            await asyncio.sleep(_RETRY_SECONDS)
+            return False
+        return True
 
     async def _gather(self) -> list[faust.EventT[bytes]]:
         batch: list[faust.EventT[bytes]] = []
@@ -119,7 +132,10 @@ class ChainAgent:
         settled = await self._settle(follower)
         await self._emit(frames + settled.frames)
         values = {event.message.offset: event.value for event in events}
-        for verdict in verdicts + settled.verdicts:
+        await self._report(verdicts + settled.verdicts, values)
+
+    async def _report(self, verdicts: Iterable[Verdict], values: Mapping[int, bytes | None]) -> None:
+        for verdict in verdicts:
             offset = verdict.offset
             value = values[offset] if offset in values else await self._value_at(offset)
             await self._reporter.rejected(self.log_topic, offset, verdict.reason, value)
@@ -140,16 +156,26 @@ class ChainAgent:
         await self._control.keys_read()
         return follower.settle(monotonic(), waiting)
 
-    async def _read(self, follower: Follower, end: int, only: int | None = None) -> None:
-        """Send the frames of the log between the follower's place and `end`."""
+    async def _read(self, follower: Follower, end: int, only: int | None = None) -> list[Verdict]:
+        """Send the frames of the log between the follower's place and `end`; what is not believed there."""
         frames: list[list[Frame]] = []
+        verdicts: list[Verdict] = []
+
+        async def flush() -> None:
+            settled = await self._settle(follower)
+            await self._emit(frames + settled.frames, only)
+            verdicts.extend(settled.verdicts)
+            frames.clear()
+
         async for record in read_range(self._options, self.log_topic, follower.next_offset, end):
-            frames += follower.receive(record.value, monotonic(), record.offset).frames
+            judged = follower.receive(record.value, monotonic(), record.offset)
+            frames += judged.frames
+            verdicts += judged.verdicts
             if len(frames) >= _BATCH or follower.chain.held_for_keys >= _BATCH:
-                await self._emit(frames + (await self._settle(follower)).frames, only)
-                frames = []
-        await self._emit(frames + (await self._settle(follower)).frames, only)
+                await flush()
+        await flush()
         follower.next_offset = max(follower.next_offset, end)
+        return verdicts
 
     async def _value_at(self, offset: int) -> bytes | None:
         values = [
@@ -157,20 +183,22 @@ class ChainAgent:
         ]
         return values[0] if values else None
 
-    async def _fill_gap(self, follower: Follower) -> None:
-        if Flaw.GAP not in follower.chain.flaws:
-            self._gap_pause = _FIRST_GAP_PAUSE_SECONDS
+    async def _catch_up(self) -> None:
+        """Nothing arrives. If something should, read it: Faust acknowledges unseen what it fetched before a rebalance."""
+        if not self._owns_log():
             return
+        follower = self.follower = self.follower or await self._start()
         now = monotonic()
-        if now < self._gap_next:
+        follower.chain.handle_timer(now)
+        behind = Flaw.GAP in follower.chain.flaws or self._control.is_ahead_of(follower.mark)
+        if not behind or not self._patience.ends(follower.mark, now):
             return
-        # More may have been held than there is room for; what is not in Kafka yet may be soon.
-        self._gap_next = now + self._gap_pause
-        self._gap_pause = min(2 * self._gap_pause, _LAST_GAP_PAUSE_SECONDS)
-        async with self._lock:
-            end = follower.next_offset
-            follower.rewind()
-            await self._read(follower, end)
+        seen = follower.next_offset
+        end = await end_offset(self._options, self.log_topic)
+        log.warning("behind, and nothing arrives: reading offsets %d to %d again", seen, end)
+        follower.rewind()
+        verdicts = await self._read(follower, end)
+        await self._report([verdict for verdict in verdicts if verdict.offset >= seen], {})
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
         follower = self.follower = self.follower or await self._start()

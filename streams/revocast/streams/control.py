@@ -21,6 +21,7 @@ from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.topics import Topics
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
+from revocast.streams.frames import Mark
 
 __all__ = ["ControlReader"]
 
@@ -62,6 +63,13 @@ class ControlReader:
     def link_age(self) -> float | None:
         """Seconds since both topics were read to an end offset that the broker answered; None: not yet."""
         return None if self._current_at is None else monotonic() - self._current_at
+
+    def is_ahead_of(self, mark: Mark | None) -> bool:
+        """Whether the newest checkpoint vouches for records after this place."""
+        checkpoint = self.checkpoint
+        if checkpoint is None:
+            return False
+        return mark is None or (mark.epoch, mark.n) < (checkpoint.epoch, checkpoint.n)
 
     async def run(self) -> None:
         """Read until cancelled. A broker that is away is waited for; `link_age` then grows."""

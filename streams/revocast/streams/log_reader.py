@@ -7,11 +7,18 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from revocast.streams.frames import Mark, decode
 
-__all__ = ["newest_marks", "read_range"]
+__all__ = ["end_offset", "newest_marks", "read_range"]
 
 
 def _consumer(options: dict[str, Any]) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(**options, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+
+
+async def end_offset(options: dict[str, Any], topic: str) -> int:
+    """The end of partition 0, asked now."""
+    partition = TopicPartition(topic, 0)
+    async with _consumer(options) as consumer:
+        return int((await consumer.end_offsets([partition]))[partition])
 
 
 async def read_range(

@@ -7,13 +7,16 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from time import monotonic
 
 import faust
 
 from revocast.schemas.errors import SchemaError
+from revocast.streams.control import ControlReader
 from revocast.streams.errors import MalformedFrame
 from revocast.streams.frames import decode, encode_request
+from revocast.streams.patience import Patience
 from revocast.streams.sending import send
 from revocast.streams.shard import Shard, epoch_prefix
 from revocast.streams.table import BucketTable, Write
@@ -22,28 +25,29 @@ __all__ = ["ShardAgent"]
 
 log = logging.getLogger(__name__)
 _IN_FLIGHT = 1000
-_ASK_AGAIN_SECONDS = 2.0
+_WATCH_SECONDS = 0.5
 
 
 class ShardAgent:
     """`shards` are those that this worker holds and has recovered, by partition."""
 
-    def __init__(self, table: BucketTable, rewinds: faust.TopicT) -> None:
+    def __init__(self, table: BucketTable, control: ControlReader, rewinds: faust.TopicT) -> None:
         self.shards: dict[int, Shard] = {}
         self.malformed = 0
         self.assigned = False
         """Whether it is known what this worker holds; not while partitions are on the move."""
         self.table = table
         self._rewinds = rewinds
-        self._asked: dict[int, float] = {}
+        self._control = control
+        self._gaps: set[int] = set()
+        self._patience: dict[int, Patience] = defaultdict(Patience)
         self._sent: asyncio.Queue[tuple[faust.EventT[bytes], list[Write]]] = asyncio.Queue(_IN_FLIGHT)
 
     async def frames(self, stream: faust.Stream[bytes]) -> None:
         """Faust agent. What is queued here is acknowledged by `run`."""
         async for event in stream.noack().events():
             partition = event.message.partition
-            if self._apply(event.value, partition):
-                await self._ask_for_frames(partition)
+            self._apply(event.value, partition)
             await self._sent.put((event, self.table.take_sent()))
 
     async def run(self) -> None:
@@ -52,6 +56,16 @@ class ShardAgent:
             event, writes = await self._sent.get()
             await self.table.delivered(writes)
             event.ack()
+
+    async def watch(self) -> None:
+        """Until cancelled, ask for the frames that a partition lacks: lost, or acknowledged by Faust without being seen."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for partition, shard in list(self.shards.items()):
+                behind = partition in self._gaps or self._control.is_ahead_of(shard.mark)
+                if behind and self._patience[partition].ends(shard.newest, monotonic()):
+                    request = encode_request(partition, shard.newest)
+                    await send(self._rewinds, key=b"%d" % partition, value=request)
 
     def recovered(self, partitions: set[int]) -> None:
         """The store holds these partitions as their changelog has them."""
@@ -67,8 +81,7 @@ class ShardAgent:
     def _load(self, partition: int) -> Shard:
         return Shard.load(lambda key: self.table.read(partition, key))
 
-    def _apply(self, value: bytes, partition: int) -> bool:
-        """Apply one message; whether frames before it are missing."""
+    def _apply(self, value: bytes, partition: int) -> None:
         shard = self.shards.get(partition) or self._load(partition)
         self.shards[partition] = shard
         try:
@@ -76,19 +89,14 @@ class ShardAgent:
         except (MalformedFrame, SchemaError) as error:
             log.error("a message on the frames topic is not ours, partition %d: %s", partition, error)
             self.malformed += 1
-            return False
+            return
         effect = shard.receive(frames, lambda key: self.table.read(partition, key))
         for key, stored in effect.writes.items():
             self.table[key] = stored
         if effect.retired_epoch is not None:
             for key in [key for key, _ in self.table.scan(partition, epoch_prefix(effect.retired_epoch))]:
                 del self.table[key]
-        return effect.gap
-
-    async def _ask_for_frames(self, partition: int) -> None:
-        now = monotonic()
-        if now - self._asked.get(partition, float("-inf")) < _ASK_AGAIN_SECONDS:
-            return
-        self._asked[partition] = now
-        value = encode_request(partition, self.shards[partition].newest)
-        await send(self._rewinds, key=b"%d" % partition, value=value)
+        if effect.gap:
+            self._gaps.add(partition)
+        else:
+            self._gaps.discard(partition)

@@ -54,6 +54,7 @@ async def run(settings: StreamsSettings) -> int:
         asyncio.create_task(streams.control.run(), name="control topics"),
         asyncio.create_task(streams.chain.run(), name="chain"),
         asyncio.create_task(streams.shards.run(), name="shards"),
+        asyncio.create_task(streams.shards.watch(), name="missing frames"),
         asyncio.create_task(streams.failure.wait(), name="agents"),
     }
     told = asyncio.create_task(stop.wait(), name="stop")

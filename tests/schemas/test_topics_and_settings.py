@@ -33,3 +33,9 @@ def test_settings_name_the_variable_and_not_the_value() -> None:
     assert "se cret" not in str(error.value)
     with pytest.raises(SettingsError, match="REVOCAST_KAFKA"):
         KafkaSettings.from_env({})
+
+
+def test_no_topic_takes_a_batch_that_its_readers_would_unpack() -> None:
+    for spec in Topics().specs(1):
+        assert spec.config["compression.type"] == "uncompressed"
+        assert problems(spec, spec.partitions, {**spec.config, "compression.type": "producer"})

@@ -123,7 +123,10 @@ def _held_client(session: Session, client_id: str) -> Client:
 
 
 def _held_key(session: Session) -> SigningKey:
-    keys = token_keys(session, KeyState.ACTIVE, share=True)
+    # Again if there is none: PostgreSQL answers a statement that waited for a rotation without the key it made active.
+    keys = token_keys(session, KeyState.ACTIVE, share=True) or token_keys(
+        session, KeyState.ACTIVE, share=True
+    )
     if not keys:
         raise NoSigningKey("no token key is active; the next one signs once it was announced long enough")
     return keys[0]

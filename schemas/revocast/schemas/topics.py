@@ -48,6 +48,8 @@ class Topics:
     def specs(self, replicas: int) -> tuple[TopicSpec, ...]:
         """What to create on a cluster with this replication factor (1 to 3)."""
         durable = {
+            # The broker unpacks what it takes: else a few kB that unpack to GBs reach every reader's memory at once.
+            "compression.type": "uncompressed",
             "min.insync.replicas": "2" if replicas >= 3 else "1",
             "unclean.leader.election.enable": "false",
         }

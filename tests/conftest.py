@@ -1,6 +1,7 @@
 """Fixtures for everyone: one real Kafka for the whole run, and topics of its own for each test."""
 
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -8,6 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from revocast.dev.broker import Broker, running_broker
 from revocast.schemas.topics import Topics
+
+# A shell starts background jobs with SIGINT ignored, and every child inherits that: then no test of Ctrl-C could pass.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

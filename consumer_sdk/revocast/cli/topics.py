@@ -2,9 +2,10 @@
 
 import asyncio
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -23,6 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(help="The Kafka topics: create, and check that they lose nothing.", no_args_is_help=True)
 
 _MAX_REPLICAS = 3
+_SETTLE_S = 10.0
 
 Replicas = Annotated[
     int | None, typer.Option(min=1, max=_MAX_REPLICAS, help="Copies of each; 3, or fewer with fewer brokers.")
@@ -90,7 +92,7 @@ async def _check(
     if not specs:
         return []
     names = [spec.name for spec in specs]
-    described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+    described = await _described(admin, names)
     configs: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
@@ -103,6 +105,17 @@ async def _check(
     return [
         Finding(spec.name, spec.control, tuple(wrong), _mend(spec, kafka)) for spec, wrong in found if wrong
     ]
+
+
+async def _described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Any]:
+    """The topics as the broker that answers knows them; one just created may take it a moment."""
+    deadline = time.monotonic() + _SETTLE_S
+    while True:
+        found = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
+        settled = all(topic["partitions"] and not topic["error_code"] for topic in found.values())
+        if settled or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.1)
 
 
 def _mend(spec: TopicSpec, kafka: KafkaSettings) -> str:

@@ -93,6 +93,5 @@ def revoke_key(kid: str, *, reason: str | None, dry_run: bool, yes: bool) -> Ans
         return write("/v1/revocations", "revocast:revoke", body)
     confirm(f"This refuses every token that key {kid} signed, for ever. Go on?", yes=yes)
     with Operator(operator_settings()) as operator:
-        return receipt(
-            operator.post(f"/v1/keys/{quote(kid, safe='')}/revoke", "revocast:keys", {"reason": reason or ""})
-        )
+        path = f"/v1/keys/{quote(kid, safe='')}/revoke"
+        return receipt(operator, operator.post(path, "revocast:keys", {"reason": reason or ""}))

@@ -7,14 +7,14 @@ import typer
 from rich.text import Text
 
 from revocast.cli.answer import Answer
-from revocast.cli.errors import PENDING
+from revocast.cli.errors import PENDING, CliError
 from revocast.cli.inert import inert
 from revocast.cli.operator import Operator
 from revocast.cli.selectors import words_of
 from revocast.cli.settings import operator_settings
 from revocast.cli.times import show_time
 
-__all__ = ["DryRun", "Reason", "receipt", "write"]
+__all__ = ["MEND", "DryRun", "Reason", "receipt", "write"]
 
 Reason = Annotated[
     str | None, typer.Option("--reason", "-r", help="Why; kept in the issuer's database and in audit.")
@@ -26,24 +26,41 @@ _HEADLINES = {
     "pending": "pending as n = {n}: Kafka is away; the issuer publishes it as soon as Kafka is back",
     "dry_run": "dry run, nothing was written; it would be n = {n}",
 }
+MEND = (
+    "Nothing is published until that is solved: stop every other issuer that writes here, put the newest copy of the database "
+    "back, and start. See docs/operating.md, What the relay says."
+)
+"""What to do about a relay that is `refusing`."""
+
 _STYLES = {"published": "bold green", "pending": "bold yellow"}
 
 
 def write(path: str, scope: str, body: Mapping[str, Any]) -> Answer:
     """POST to the operator API and answer with the receipt."""
     with Operator(operator_settings()) as operator:
-        return receipt(operator.post(path, scope, body))
+        return receipt(operator, operator.post(path, scope, body))
 
 
-def receipt(data: Mapping[str, Any]) -> Answer:
+def receipt(operator: Operator, data: Mapping[str, Any]) -> Answer:
     """`published as n = 7`, then a line for each row on what is refused from now on."""
     status, n = str(data["status"]), data["n"]
     rows = [effect_of(row) for row in data["revocations"]]
     headline = (
         _HEADLINES[status].format(n=n) if data.get("changed", True) else f"nothing to do: so it is at n = {n}"
     )
+    if status == "pending" and (problem := _refusal(operator)):
+        headline = f"pending as n = {n}: {inert(problem)}\n{MEND}"
     shown = Text.assemble((headline, _STYLES.get(status, "bold")), *(f"\n  {inert(row)}" for row in rows))
     return Answer(dict(data), shown, PENDING if status == "pending" else 0)
+
+
+def _refusal(operator: Operator) -> str | None:
+    """Why the relay refuses to publish, if it does and this operator may know."""
+    try:
+        relay = operator.get("/v1/status", "revocast:read")["relay"]
+    except CliError:
+        return None  # the revocation is written: that is the answer, with the reason or without
+    return f"the relay refuses to publish: {relay['problem']}" if relay["state"] == "refusing" else None
 
 
 def effect_of(row: Mapping[str, Any]) -> str:

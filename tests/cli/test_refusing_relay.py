@@ -73,3 +73,10 @@ def test_pending_is_still_the_answer_for_an_operator_who_may_not_read(refusing_c
     )
     done = night_shift("revoke", "subject", "carol")
     assert (done.code, "pending as n = " in done.out) == (3, True), done.err
+
+
+def test_status_says_the_refusal_first_and_exits_with_1(refusing_cli: Cli) -> None:
+    done = refusing_cli("status")
+    assert done.code == 1, done.err
+    assert done.out.startswith("the relay is refusing: the log is ahead of the database")
+    assert refusing_cli("status", "--json").code == 1

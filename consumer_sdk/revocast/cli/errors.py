@@ -1,7 +1,8 @@
 """The command's one error tree: what happened, what to do now, and the exit code.
 
 0    done
-1    the check found something: a broken log, a topic that would lose records, a refused token (explain --check)
+1    the check found something: a broken log, a topic that would lose records, a refused token (explain --check),
+     a relay that refuses to publish (status)
 2    the command line or a setting is wrong; nothing was done
 3    pending: written, not yet on Kafka; the issuer publishes it as soon as Kafka is back
 4    the issuer or Kafka cannot be reached; it is not known whether a write was done

@@ -19,10 +19,15 @@ T = 1_700_000_000
 
 class _Later(EventBody):
     TYPE: ClassVar[str] = "urn:revocast:event:later:1"
+    TOPIC: ClassVar[str] = "revocations"
 
     @property
     def jti(self) -> str:
         return "later"
+
+
+class _LaterKey(_Later):
+    TOPIC: ClassVar[str] = "keys"
 
 
 @dataclass
@@ -98,9 +103,10 @@ class Deployment:
         }
         return Checkpoint(**{**content, **changed}).signed(ISSUER, signer or self.event)
 
-    def unknown_event(self) -> bytes:
+    def unknown_event(self, topic: str = "revocations") -> bytes:
         """Validly signed, of a type that a later version may know."""
-        return _Later(t=T).signed(ISSUER, self.event)
+        later = _LaterKey if topic == "keys" else _Later
+        return later(t=T).signed(ISSUER, self.event)
 
     def trust(self) -> Trust:
         """A reader that has read both documents."""

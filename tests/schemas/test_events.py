@@ -61,6 +61,8 @@ def test_a_jti_that_does_not_fit_the_content_is_refused(log: Deployment) -> None
         {"iat": -1},
         {"iat": "1"},
         {"iss": 7},
+        {"aud": None},
+        {"aud": ["revocations"]},
         {"events": {}},
         {"events": {"a": {}, "b": {}}},
         {"events": {"a": 1}},

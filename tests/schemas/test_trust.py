@@ -4,7 +4,8 @@ import pytest
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.delegations import Roots
-from revocast.schemas.jose import PrivateKey, b64u, canonical_json
+from revocast.schemas.events import assemble
+from revocast.schemas.jose import PrivateKey, b64u, canonical_json, parse_json, unb64u
 from revocast.schemas.keyset import KeyState
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome
@@ -133,7 +134,7 @@ def test_a_flood_of_strangers_stays_bounded(log: Deployment, trust: Trust) -> No
 
 def test_strangers_hold_no_more_than_a_few_megabytes(trust: Trust) -> None:
     header = b64u(canonical_json({"alg": "EdDSA", "kid": "nobody", "typ": "secevent+jwt"}))
-    claims = {"iss": ISSUER, "iat": 1, "jti": "x", "events": {"later": {"pad": "A" * 300_000}}}
+    claims = {"iss": ISSUER, "aud": "keys", "iat": 1, "jti": "x", "events": {"later": {"pad": "A" * 300_000}}}
     large = f"{header}.{b64u(canonical_json(claims))}.AAAA".encode()
     chain = Chain(trust)
     for offset in range(60):
@@ -163,7 +164,8 @@ def test_an_event_copied_from_another_topic_is_rejected(log: Deployment, trust: 
         trust.receive(value, 0)
     assert trust.receive(log.record(), 2)[0].outcome is Outcome.REJECTED
     assert trust.receive(log.checkpoint(), 3)[0].outcome is Outcome.REJECTED
-    assert trust.receive(log.unknown_event(), 4)[0].outcome is Outcome.UPGRADE
+    assert trust.receive(log.unknown_event(), 4)[0].outcome is Outcome.REJECTED
+    assert trust.receive(log.unknown_event("keys"), 5)[0].outcome is Outcome.UPGRADE
 
 
 def test_what_a_compromised_key_wrote_does_not_stand_in_the_way_of_the_genuine_key_set(
@@ -177,3 +179,12 @@ def test_what_a_compromised_key_wrote_does_not_stand_in_the_way_of_the_genuine_k
     assert trust.versions == (2, 0)
     assert outcome(trust, log.key_set(1, signer=new, delegations=2)) is Outcome.APPLIED
     assert trust.versions == (2, 1)
+
+
+def test_a_signed_list_of_a_later_format_is_never_skipped(log: Deployment, trust: Trust) -> None:
+    header, claims, _ = log.delegations(2).split(b".")
+    later = parse_json(unb64u(claims))
+    later["events"]["urn:revocast:event:delegations:1"]["surprise"] = 1
+    signing_input = header + b"." + b64u(canonical_json(later)).encode()
+    assert outcome(trust, assemble(signing_input, log.root.sign(signing_input))) is Outcome.UPGRADE
+    assert outcome(trust, assemble(signing_input, log.event.sign(signing_input))) is Outcome.REJECTED

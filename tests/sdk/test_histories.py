@@ -47,7 +47,9 @@ class Histories(RuleBasedStateMachine):
         text = self.authority.mint(
             sub=sub, client_id=client, lifetime=lifetime, tenant="acme", sid=f"{sub}-session"
         )
-        self.tokens = [*self.tokens[-7:], Minted(text, self.authority.active.kid)]
+        minted = Minted(text, self.authority.active.kid)
+        if not self.authority_refuses(minted):  # an issuer mints nothing that it would refuse
+            self.tokens = [*self.tokens[-7:], minted]
 
     @rule(data=st.data(), slot=st.sampled_from(Slot), forever=st.booleans())
     def revoke(self, data: st.DataObject, slot: Slot, forever: bool) -> None:

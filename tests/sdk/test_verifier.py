@@ -449,3 +449,9 @@ _GOOD = _AUTHORITY.mint()
 
 def judge(token: str) -> object:
     return _CORE.verify(token, _DELIVERY.now)
+
+
+@pytest.mark.parametrize("token", [None, 7, b"a.b.c", ["a.b.c"], {}], ids=repr)
+def test_what_is_no_string_is_malformed(verify: Callable[[Any], Any], token: Any) -> None:
+    with pytest.raises(TokenMalformed):
+        verify(token)

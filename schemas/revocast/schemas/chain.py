@@ -18,27 +18,21 @@ from enum import StrEnum
 from typing import Final
 
 from revocast.schemas.checkpoint import Checkpoint
-from revocast.schemas.delegations import DelegationList
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
-from revocast.schemas.keyset import KeySet
 from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 
-__all__ = ["OF_OTHER_TOPICS", "Chain", "Flaw"]
-
-OF_OTHER_TOPICS: Final = frozenset({Checkpoint.TYPE, DelegationList.TYPE, KeySet.TYPE})
-"""Signed events that have no place in the log. Anybody who can write to Kafka can copy one here: that upgrades nobody."""
+__all__ = ["Chain", "Flaw"]
 
 GAP_SECONDS: Final = 2.0
 MAX_CLOCK_LEAD: Final = 600
 """A checkpoint more than this many seconds ahead of the own clock is not believed."""
 _MAX_AHEAD: Final = 4096
 _MAX_UNKNOWN: Final = 1024
-_MAX_UNKNOWN_BYTES: Final = (
-    8 * 1024 * 1024
-)  # of which anyone can fill all; a record that found no room is read again
+# Anyone can fill all of it; a record that found no room is read again.
+_MAX_UNKNOWN_BYTES: Final = 8 * 1024 * 1024
 
 
 class Flaw(StrEnum):
@@ -147,6 +141,8 @@ class Chain:
             event = envelope.event()
             if event.issuer != self.trust.issuer:
                 return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
+            if event.topic != Checkpoint.TOPIC:
+                return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
             checkpoint = Checkpoint.from_event(event)
         except SchemaError as error:
             return Verdict(Outcome.REJECTED, offset, str(error))
@@ -178,8 +174,8 @@ class Chain:
             event = envelope.event()
             if event.issuer != self.trust.issuer:
                 return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
-            if event.type in OF_OTHER_TOPICS:
-                return Verdict(Outcome.REJECTED, offset, f"{event.type} belongs on another topic")
+            if event.topic != Record.TOPIC:
+                return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
             if event.type != Record.TYPE and event.ignorable:
                 return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
             record = Record.from_event(event)

@@ -16,6 +16,7 @@ class Checkpoint(EventBody):
     """Where the log stood at `t`: epoch, n, the hash of record n, and the newest versions of both key documents."""
 
     TYPE: ClassVar[str] = "urn:revocast:event:checkpoint:1"
+    TOPIC: ClassVar[str] = "checkpoints"
 
     epoch: int = Field(ge=1)
     n: int = Field(ge=1)

@@ -12,12 +12,12 @@
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from revocast.schemas.errors import JoseError, SchemaError
-from revocast.schemas.events import Digest, EventBody, Model, Seconds, assemble
+from revocast.schemas.errors import JoseError, MalformedEvent, SchemaError
+from revocast.schemas.events import Digest, Event, EventBody, Model, Seconds, assemble
 from revocast.schemas.jose import (
     Compact,
     PrivateKey,
@@ -30,7 +30,7 @@ from revocast.schemas.jose import (
     thumbprint,
 )
 
-__all__ = ["Bound", "Delegate", "DelegationList", "Distrust", "Role", "Roots"]
+__all__ = ["Bound", "Delegate", "DelegationList", "Distrust", "Role", "RootChain", "Roots"]
 
 _HANDOVER_TYP: Final = "revocast-root-handover+jwt"
 _MAX_HANDOVER_BYTES: Final = 8192
@@ -79,34 +79,51 @@ class Distrust(Model):
     issuer: bool = False
 
 
+class RootChain(NamedTuple):
+    """The thumbprints of all roots, and the last one: the key that must have signed the list."""
+
+    thumbprints: tuple[str, ...]
+    last: PublicKey
+
+
 class Roots(Model):
     """The first root's JWK and the hand-overs since, compact JWS each."""
 
     first: dict[str, Any]
     handovers: Annotated[tuple[str, ...], Field(strict=False, max_length=256)] = ()
 
-    def chain(self, pin: str) -> tuple[PublicKey, ...]:
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """The roots of a delegation list that is not believed yet. Raises `MalformedEvent`."""
+        try:
+            return cls.model_validate(event.body.get("roots"))
+        except ValidationError:
+            raise MalformedEvent("roots: are not the first root and its hand-overs") from None
+
+    def chain(self, pin: str) -> RootChain:
         """All roots in order, every hand-over after the pinned root verified. `pin` is a thumbprint.
 
         Raises `JoseError` when the pinned root is not among them, or naming the first hand-over that does not hold.
-        Nothing is verified before the pin was found, so a list of strangers costs its reader little.
+        No key is built before the pin was found, so a list of strangers costs its reader little.
         """
         handovers = [parse_compact(handover, _MAX_HANDOVER_BYTES) for handover in self.handovers]
         jwks = [
             self.first,
             *(_successor(handover, index) for index, handover in enumerate(handovers, start=1)),
         ]
-        roots = tuple(PublicKey.from_jwk({**jwk, "kid": thumbprint(jwk)}) for jwk in jwks)
-        pinned = next((index for index, root in enumerate(roots) if root.kid == pin), None)
-        if pinned is None:
+        thumbprints = tuple(map(thumbprint, jwks))
+        if pin not in thumbprints:
             raise JoseError("roots: do not lead back to the pinned root")
+        pinned = thumbprints.index(pin)
+        signer = PublicKey.from_jwk({**jwks[pinned], "kid": pin})
         for index in range(pinned, len(handovers)):
-            signer, handover = roots[index], handovers[index]
+            handover = handovers[index]
             if not same_algorithm(handover.header.get("alg"), signer.alg) or not signer.verify(
                 handover.signing_input, handover.signature
             ):
                 raise JoseError(f"roots: hand-over {index + 1} is not signed by the root before it")
-        return roots
+            signer = PublicKey.from_jwk({**jwks[index + 1], "kid": thumbprints[index + 1]})
+        return RootChain(thumbprints, signer)
 
     def handed_over(self, current: PrivateKey, successor: PublicKey) -> "Roots":
         """These roots and one more, signed by the current one."""
@@ -121,6 +138,7 @@ class DelegationList(EventBody):
     """One version of the list. `expires_at` in seconds: readers warn from 60 days before."""
 
     TYPE: ClassVar[str] = "urn:revocast:event:delegations:1"
+    TOPIC: ClassVar[str] = "keys"
 
     version: int = Field(ge=1)
     epoch: int = Field(ge=1)

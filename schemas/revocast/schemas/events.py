@@ -1,7 +1,9 @@
 """Security Event Tokens (RFC 8417): the one envelope of everything on a control topic.
 
-* A compact JWS with `typ: secevent+jwt`, a `kid` and the key's own `alg`; claims `iss`, `iat`, `jti` and `events` with
-  exactly one event, of a type of ours. `iat` is the event's `t`: seconds, the issuer's clock.
+* A compact JWS with `typ: secevent+jwt`, a `kid` and the key's own `alg`; claims `iss`, `aud`, `iat`, `jti` and `events`
+  with exactly one event, of a type of ours. `iat` is the event's `t`: seconds, the issuer's clock.
+* `aud` is the topic that the event is for, without the prefix. A genuine event that somebody copied to another topic is
+  no event there, of whatever type: it is rejected, and asks nobody to upgrade.
 * The hash of an event is SHA-256 over its signing input, so a signature that was rewritten changes no hash.
 * The payload is parsed only after the signature was verified (`Envelope.verified_by`, then `Envelope.event`).
 * A reader that does not understand a signed event must say so, unless the event says `ignorable: true`.
@@ -92,6 +94,7 @@ class EventBody(Model):
     """What one event says. `t` travels as the token's `iat`; every other field in the event's own object."""
 
     TYPE: ClassVar[str]
+    TOPIC: ClassVar[str]
 
     t: Seconds
 
@@ -109,6 +112,7 @@ class EventBody(Model):
         """The bytes to sign (RFC 7515 §5.1). The same content gives the same bytes."""
         claims = {
             "iss": issuer,
+            "aud": self.TOPIC,
             "iat": self.t,
             "jti": self.jti,
             "events": {self.TYPE: self.model_dump(mode="json", exclude={"t"})},
@@ -141,6 +145,7 @@ class Event:
     """A payload whose signature was verified."""
 
     issuer: str
+    topic: str
     t: int
     jti: str
     type: str
@@ -183,9 +188,9 @@ class Envelope:
         claims = parse_json(self.payload)
         if not isinstance(claims, dict):
             raise MalformedEvent("claims: not an object")
-        issuer, t, jti, events = (claims.get(name) for name in ("iss", "iat", "jti", "events"))
-        if not isinstance(issuer, str) or not isinstance(jti, str):
-            raise MalformedEvent("iss and jti: must be strings")
+        issuer, topic, t, jti, events = (claims.get(name) for name in ("iss", "aud", "iat", "jti", "events"))
+        if not isinstance(issuer, str) or not isinstance(topic, str) or not isinstance(jti, str):
+            raise MalformedEvent("iss, aud and jti: must be strings")
         if type(t) is not int or not 0 <= t < NEVER:
             raise MalformedEvent("iat: must be whole seconds")
         if not isinstance(events, dict) or len(events) != 1:
@@ -193,7 +198,7 @@ class Envelope:
         ((event_type, body),) = events.items()
         if not isinstance(body, dict):
             raise MalformedEvent("events: the event is not an object")
-        return Event(issuer, t, jti, event_type, body, claims.get("ignorable") is True)
+        return Event(issuer, topic, t, jti, event_type, body, claims.get("ignorable") is True)
 
 
 def assemble(signing_input: bytes, signature: bytes) -> bytes:

@@ -93,6 +93,7 @@ class KeySet(EventBody):
     """A whole key set. `delegations` is the version of the delegation list under which it was signed; `leeway` in seconds."""
 
     TYPE: ClassVar[str] = "urn:revocast:event:key-set:1"
+    TOPIC: ClassVar[str] = "keys"
 
     delegations: int = Field(ge=1)
     version: int = Field(ge=1)

@@ -53,6 +53,7 @@ class Record(EventBody):
     """One numbered entry of the log. `delegations` and `key_set` are version numbers."""
 
     TYPE: ClassVar[str] = "urn:revocast:event:record:1"
+    TOPIC: ClassVar[str] = "revocations"
 
     epoch: int = Field(ge=1)
     n: int = Field(ge=1)

@@ -16,13 +16,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from revocast.schemas.checkpoint import Checkpoint
-from revocast.schemas.delegations import DelegationList, Role
+from revocast.schemas.delegations import DelegationList, Role, Roots
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope, Event
 from revocast.schemas.jose import PublicKey
 from revocast.schemas.keyset import KeySet
-from revocast.schemas.record import Record
 from revocast.schemas.verdict import Outcome, Verdict
 
 __all__ = ["Trust"]
@@ -30,7 +28,6 @@ __all__ = ["Trust"]
 _MAX_WAITING: Final = 256
 _MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 _NOTHING: Final = (0, 0)
-_OF_OTHER_TOPICS: Final = frozenset({Checkpoint.TYPE, Record.TYPE})  # a copy of one here upgrades nobody
 
 
 class Trust:
@@ -47,7 +44,7 @@ class Trust:
         self.generation = 0
         """Raised by every accepted change."""
         self._floor = floor
-        self._roots: tuple[PublicKey, ...] = ()
+        self._roots: tuple[str, ...] = ()
         self._list_hash = b""
         self._key_set_kid = ""
         self._openers: dict[int, bytes] = {}
@@ -150,8 +147,8 @@ class Trust:
     def _judge_signed(self, event: Event, kid: str, offset: int) -> Verdict:
         if event.issuer != self.issuer:
             return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
-        if event.type in _OF_OTHER_TOPICS:
-            return Verdict(Outcome.REJECTED, offset, f"{event.type} belongs on another topic")
+        if event.topic != KeySet.TOPIC:
+            return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
         if event.type != KeySet.TYPE:
             if event.ignorable:
                 return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
@@ -179,17 +176,22 @@ class Trust:
     def _judge_list(self, event: Event, envelope: Envelope, offset: int) -> Verdict:
         if event.issuer != self.issuer:
             return Verdict(Outcome.REJECTED, offset, "iss: is not this deployment's issuer")
-        listed = DelegationList.from_event(event)
-        roots = listed.roots.chain(self.root)
-        if envelope.kid != roots[-1].kid or not envelope.verified_by(roots[-1]):
+        if event.topic != DelegationList.TOPIC:
+            return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
+        # The signature first: what a stranger wrote is read no further than its chain of roots.
+        roots, last = Roots.of(event).chain(self.root)
+        if envelope.kid != last.kid or not envelope.verified_by(last):
             return Verdict(Outcome.REJECTED, offset, "the list is not signed by its last root")
-        known = [root.kid for root in self._roots]
+        try:
+            listed = DelegationList.from_event(event)
+        except SchemaError as error:
+            return Verdict(Outcome.UPGRADE, offset, f"a signed delegation list is not understood: {error}")
         if self.delegations is not None:
             if listed.version < self.delegations.version or envelope.hash == self._list_hash:
                 return Verdict(Outcome.REPLAY, offset, "not newer than the list in force")
             if listed.version == self.delegations.version:
                 return Verdict(Outcome.REJECTED, offset, "a second list of the version in force")
-            if listed.epoch < self.delegations.epoch or [root.kid for root in roots[: len(known)]] != known:
+            if listed.epoch < self.delegations.epoch or roots[: len(self._roots)] != self._roots:
                 return Verdict(Outcome.REJECTED, offset, "goes back in epoch or in roots")
         if listed.version < self._floor[0]:
             return Verdict(Outcome.REPLAY, offset, "older than an earlier run has seen")

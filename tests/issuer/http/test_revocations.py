@@ -248,3 +248,11 @@ async def test_a_slot_is_lifted_alone(authority: Authority) -> None:
     await authority.operate("POST", "/v1/lifts", selector=ALICE, slot="cutoff")
     left = await authority.operate("GET", "/v1/revocations")
     assert [item["slot"] for item in left["items"]] == [Slot.BLOCK.name.lower()]
+
+
+async def test_a_single_tokens_revocation_takes_no_end_of_its_own(authority: Authority) -> None:
+    selector = {"kind": "token", "values": ["some-jti"]}
+    body = {"selector": selector, "slot": "block", "expires_at": 2_000_000_000}
+    answer = await authority.call("POST", "/v1/revocations", json=body)
+    assert answer.status_code == 422
+    assert "leave expires_at out" in answer.text

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
+from revocast.issuer.authority.expiry import ONE_TOKEN
 from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
 from revocast.issuer.operators.body import Body, Name, Text
 from revocast.issuer.operators.context import Context, ReceiptModel
@@ -53,6 +54,9 @@ class RevocationRequest(Body):
             self.slot == "cutoff" or self.cutoff is not None or self.expires_at is not None
         ):
             raise ValueError("a token is blocked until it expires: leave slot, cutoff and expires_at out")
+        if self.selector is not None and self.selector.kind in ONE_TOKEN and isinstance(self.expires_at, int):
+            # An end before the token's would let it in again, and nothing would say so.
+            raise ValueError("one token is refused until it expires: leave expires_at out")
         return self
 
     def revocation(self, service: Service) -> Revocation:

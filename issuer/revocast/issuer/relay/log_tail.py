@@ -20,7 +20,6 @@ from revocast.issuer.relay.reading import PartitionReader
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.log import head_of, published_place
 from revocast.issuer.storage.publishing import Stored, stored_compacts, stored_hashes
-from revocast.schemas.chain import OF_OTHER_TOPICS
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
 from revocast.schemas.record import Record
@@ -97,7 +96,7 @@ class LogTail:
             return
         try:
             event = envelope.event()
-            if event.type in OF_OTHER_TOPICS or (event.type != Record.TYPE and event.ignorable):
+            if event.topic != Record.TOPIC or (event.type != Record.TYPE and event.ignorable):
                 return
             found = Record.from_event(event)
         except SchemaError:

@@ -5,13 +5,16 @@ has one writer at a time and needs no such lock.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import Integer, bindparam, func, select
 from sqlalchemy.orm import Session
 
 __all__ = ["hold_names"]
 
-_KEY = bindparam("key", type_=BigInteger)
+_CLASS: Final = 0x6E616D65  # "name"
+_STRIPES: Final = 64
+_STRIPE: Final = bindparam("stripe", type_=Integer)
 
 
 def hold_names(session: Session, fingerprints: Iterable[bytes], *, share: bool = False) -> None:
@@ -19,6 +22,6 @@ def hold_names(session: Session, fingerprints: Iterable[bytes], *, share: bool =
     if session.get_bind().dialect.name != "postgresql":
         return
     lock = func.pg_advisory_xact_lock_shared if share else func.pg_advisory_xact_lock
-    # Eight of the eleven bytes: two names that share them only wait for each other.
-    for key in sorted({int.from_bytes(fingerprint[:8], signed=True) for fingerprint in fingerprints}):
-        session.execute(select(lock(_KEY)), {"key": key})
+    # Names share few locks, for the server has few: those of one stripe wait for each other, as long as a commit takes.
+    for stripe in sorted({fingerprint[0] % _STRIPES for fingerprint in fingerprints}):
+        session.execute(select(lock(_CLASS, _STRIPE)), {"stripe": stripe})

@@ -17,6 +17,7 @@ app = typer.Typer()
 serve = typer.Typer()
 
 _FAILED = 6
+_NOT_STARTED = 1
 _MISUSED = 2
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -119,15 +120,21 @@ def serve_issuer(
     with _explained(as_json=False):
         settings = IssuerSettings.from_env(home=home, listen=listen, relay=relay)
         application = create_app(settings)
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        timeout_graceful_shutdown=settings.shutdown_timeout,
-        access_log=False,  # uvicorn's would hold queries; ours is in the application
-        server_header=False,
-        log_config=None,
-    )
+    try:
+        uvicorn.run(
+            application,
+            host=settings.host,
+            port=settings.port,
+            timeout_graceful_shutdown=settings.shutdown_timeout,
+            access_log=False,  # uvicorn's would hold queries; ours is in the application
+            server_header=False,
+            log_config=None,
+        )
+    except SystemExit as end:
+        # uvicorn ends with 3 when it cannot start, which means `pending` here.
+        if isinstance(reason := end.__context__, OSError):
+            typer.echo(f"error: cannot listen on {settings.listen}: {reason.strerror}", err=True)
+        raise typer.Exit(_NOT_STARTED) from None
 
 
 @contextmanager

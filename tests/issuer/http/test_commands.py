@@ -1,6 +1,7 @@
 """`revocast init` and `revocast serve issuer`, as a shell runs them."""
 
 import json
+import socket
 import stat
 from pathlib import Path
 
@@ -98,3 +99,17 @@ def test_serve_refuses_another_authoritys_master_key(tmp_path: Path) -> None:
     )
     assert started.returncode != 0
     assert "master key" in started.stderr
+
+
+def test_serve_says_which_address_is_taken(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    revocast("init", "--issuer", URL, "--home", home)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        started = revocast(
+            "serve", "issuer", "--home", home, "--listen", address, REVOCAST_KAFKA="127.0.0.1:9"
+        )
+    assert started.returncode == 1
+    assert f"error: cannot listen on {address}" in started.stderr
+    assert "address already in use" in started.stderr
+    assert "Traceback" not in started.stderr

@@ -72,11 +72,12 @@ def init(
     revocast init --issuer http://127.0.0.1:8080
     """
     from revocast.issuer import bootstrap
-    from revocast.issuer.settings import DEFAULT_HOME, check_issuer_url
+    from revocast.issuer.settings import HomeSettings, check_issuer_url
 
     with _explained(as_json=as_json):
         check_issuer_url(issuer, allow_http=allow_http)
-        made = bootstrap.Home((home or DEFAULT_HOME).expanduser())
+        settings = HomeSettings.from_env(home=home, database_url=database_url)
+        made = bootstrap.Home(settings.home)
         plan = bootstrap.Plan(
             issuer=issuer,
             alg=alg,
@@ -86,12 +87,14 @@ def init(
             leeway=leeway,
             announce_seconds=announce,
         )
-        terms = bootstrap.init(made, plan, database_url)
+        terms = bootstrap.init(made, plan, settings.database)
     paths = {"root_key": made.root, "master_key": made.master_key, "snapshot_key": made.snapshot_key}
     answer = {"issuer": issuer, "root": terms.root, "operator": made.operator, **paths}
     if as_json:
         return {name: str(value) for name, value in answer.items()}
-    typer.echo(_made(made, issuer, terms.root, in_home=database_url is None, is_default=home is None))
+    typer.echo(
+        _made(made, issuer, terms.root, in_home=settings.database_url is None, is_default=home is None)
+    )
     return None
 
 

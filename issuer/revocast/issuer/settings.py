@@ -9,11 +9,11 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from revocast.issuer.bootstrap import Home
 from revocast.issuer.keystore import SealedKeys
-from revocast.schemas.settings import KafkaSettings
+from revocast.schemas.settings import KafkaSettings, Settings
 
-__all__ = ["DEFAULT_HOME", "IssuerSettings", "check_issuer_url"]
+__all__ = ["HomeSettings", "IssuerSettings", "check_issuer_url"]
 
-DEFAULT_HOME = Path("~/.local/share/revocast")
+_DEFAULT_HOME = Path("~/.local/share/revocast")
 
 
 def check_issuer_url(url: str, *, allow_http: bool = False) -> str:
@@ -46,17 +46,27 @@ def _host_and_port(listen: str) -> str:
     return listen
 
 
-class IssuerSettings(KafkaSettings):
-    """Everything that `revocast serve issuer` reads. Times in seconds."""
+class HomeSettings(Settings):
+    """Where the database and the keys are: what `revocast init` and `revocast serve issuer` both read."""
 
     home: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
-        DEFAULT_HOME,
+        _DEFAULT_HOME,
         validate_default=True,
         description="where `revocast init` put the database and the keys",
     )
     database_url: SecretStr | None = Field(
         None, description="sqlite:///… or postgresql://…; a file in `home` if left out"
     )
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url.get_secret_value() if self.database_url else Home(self.home).database_url
+
+
+class IssuerSettings(HomeSettings, KafkaSettings):
+    """Everything that `revocast serve issuer` reads. Times in seconds."""
+
     master_key: SecretStr | None = Field(
         None, description="opens the private keys in the database; `home`/master.key if left out"
     )
@@ -64,11 +74,6 @@ class IssuerSettings(KafkaSettings):
     relay: bool = Field(True, description="whether this process may publish; one of all processes does")
     publish_timeout: float = Field(2.0, ge=0, le=30, description="how long an answer waits for Kafka")
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
-
-    @property
-    def database(self) -> str:
-        """The database's URL."""
-        return self.database_url.get_secret_value() if self.database_url else Home(self.home).database_url
 
     def key_store(self) -> SealedKeys:
         """What opens the private keys. Raises `NotInitialized` when there is no master key."""

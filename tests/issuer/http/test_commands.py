@@ -113,3 +113,14 @@ def test_serve_says_which_address_is_taken(tmp_path: Path) -> None:
     assert f"error: cannot listen on {address}" in started.stderr
     assert "address already in use" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+def test_init_reads_the_databases_url_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"sqlite:///{tmp_path / 'elsewhere.db'}\n")
+    home = tmp_path / "home"
+    made = revocast(
+        "init", "--issuer", URL, "--home", str(home), REVOCAST_DATABASE_URL_FILE=str(tmp_path / "url")
+    )
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "elsewhere.db").exists()
+    assert not (home / "revocast.db").exists()

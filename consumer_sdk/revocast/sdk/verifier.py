@@ -71,7 +71,10 @@ class Verifier:
     def verify(self, token: str, wall: float) -> Claims:
         """The claims of an acceptable token. Raises a `TokenError`. `wall` is the own clock, seconds since 1970."""
         era, generation = self._era, self._generation  # before anything is looked up
-        known = (self._young.get(token) or self._old.get(token)) if isinstance(token, str) else None
+        try:
+            known = self._young.get(token) or self._old.get(token)
+        except TypeError:  # a caller handed in something that is not even hashable; `_examine` says what it is not
+            known = None
         if known is None or known.era != era:
             known = self._examine(token, era, generation)
             self._check_rows(known.names)

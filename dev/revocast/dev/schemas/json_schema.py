@@ -43,7 +43,10 @@ def _claims(body: type[EventBody]) -> dict[str, Any]:
         "required": ["iss", "aud", "iat", "jti", "events"],
         "properties": {
             "iss": {"type": "string", "description": "the deployment's issuer URL"},
-            "aud": {"const": body.TOPIC, "description": "the topic that the event is for, without the prefix"},
+            "aud": {
+                "const": body.TOPIC,
+                "description": "the topic that the event is for, without the prefix",
+            },
             "iat": {**seconds, "title": "t"},
             "jti": {"type": "string"},
             "events": {

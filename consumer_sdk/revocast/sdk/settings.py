@@ -27,14 +27,24 @@ class GuardSettings(KafkaSettings):
 
     issuer: str = Field(min_length=1, description="the issuer's URL, as tokens name it in iss")
     audience: str = Field(min_length=1, description="this service, as tokens name it in aud")
-    root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
-    policy: Policy = "deny"
-    mode: Mode = "enforce"
-    startup_timeout: Positive = 30.0
-    link_age: Positive = 60.0
-    authority_age: Positive = 3600.0
+    root: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = Field(
+        None, description="RFC 7638 thumbprint of the root; if left out, the first one seen is pinned"
+    )
+    policy: Policy = Field(
+        "deny",
+        description="while stale or incomplete: deny every token, or allow those that nothing known refuses",
+    )
+    mode: Mode = Field("enforce", description="enforce, or shadow: only say what would be refused")
+    startup_timeout: Positive = Field(30.0, description="how long the start waits to be ready, seconds")
+    link_age: Positive = Field(60.0, description="stale when Kafka was not heard for so long, seconds")
+    authority_age: Positive = Field(
+        3600.0, description="stale when the issuer's newest checkpoint is so old, seconds"
+    )
     cache_size: Annotated[int, Field(ge=0, description="verified tokens that are remembered")] = 8192
-    state_dir: Path = Field(default_factory=_default_state_dir)
+    state_dir: Path = Field(
+        default_factory=_default_state_dir,
+        description="folder that remembers the pinned root; default: `$XDG_STATE_HOME`/revocast or `~/.local/state/revocast`",
+    )
 
     @property
     def limits(self) -> Limits:

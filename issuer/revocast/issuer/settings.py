@@ -70,7 +70,9 @@ class IssuerSettings(HomeSettings, KafkaSettings):
     master_key: SecretStr | None = Field(
         None, description="opens the private keys in the database; `home`/master.key if left out"
     )
-    listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8080"
+    listen: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        "127.0.0.1:8080", description="host:port to listen on; port 0: a free one"
+    )
     relay: bool = Field(True, description="whether this process may publish; one of all processes does")
     publish_timeout: float = Field(2.0, ge=0, le=30, description="how long an answer waits for Kafka")
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,7 +51,9 @@ class KafkaSettings(Settings):
     """Where Kafka is: `kafka` is bootstrap servers, `host:port[,host:port]`; `prefix` begins every topic's name."""
 
     kafka: str = Field(min_length=1, description="bootstrap servers, host:port[,host:port]")
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "revocast"
+    prefix: str = Field(
+        "revocast", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="begins the name of every topic"
+    )
 
     @property
     def topics(self) -> Topics:

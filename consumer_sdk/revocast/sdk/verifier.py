@@ -73,8 +73,8 @@ class Verifier:
         era, generation = self._era, self._generation  # before anything is looked up
         try:
             known = self._young.get(token) or self._old.get(token)
-        except TypeError:  # a caller handed in something that is not even hashable; `_examine` says what it is not
-            known = None
+        except TypeError:
+            known = None  # not even hashable; `_examine` says that it is no string
         if known is None or known.era != era:
             known = self._examine(token, era, generation)
             self._check_rows(known.names)

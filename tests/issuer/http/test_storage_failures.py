@@ -61,23 +61,21 @@ async def test_a_read_only_database(authority: Authority) -> None:
         await undone_and_well_again(authority, token, n)
 
 
+def large(number: int) -> dict[str, object]:
+    selector = {"kind": "subject", "values": [f"user-{number}"]}
+    return {"selector": selector, "slot": "block", "reason": "x" * 500}
+
+
 async def test_a_full_database(authority: Authority) -> None:
     """It fills up somewhere between two requests: each is done or not done, and the log counts the ones that were."""
     token = await authority.token()
     n = (await authority.call("GET", "/v1/status", token)).json()["n"]
     done = 0
     with every_connection("PRAGMA max_page_count=1"):  # SQLite takes it as: not one page more
-        for i in range(200):
-            body = {
-                "selector": {"kind": "subject", "values": [f"user-{i}"]},
-                "slot": "block",
-                "reason": "x" * 500,
-            }
-            answer = await authority.call("POST", "/v1/revocations", token, json=body)
-            if not answer.is_success:
-                break
+        # Judged is the one that did not fit: another, smaller one might still find room.
+        while (answer := await authority.call("POST", "/v1/revocations", token, json=large(done))).is_success:
             done += 1
-        # The one that did not fit: another, smaller one might still find room.
+            assert done < 200
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
     with every_connection("PRAGMA max_page_count=1000000"):
         listed = (await authority.call("GET", "/v1/revocations", token, params={"limit": 1000})).json()[

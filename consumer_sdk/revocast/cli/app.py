@@ -87,7 +87,7 @@ def _root(as_json: answer.AsJson = False) -> None:
     revocast explain token.jwt                                why is it refused?
     revocast log verify                                       is the chain whole?
 
-    Exit codes: 0 done, 1 a check found something, 2 usage, 3 pending (written; Kafka is away),
+    Exit codes: 0 done, 1 a check found something, 2 usage, 3 pending (written, not published yet),
     4 unreachable, 5 not authorized, 6 refused, 130 interrupted.
     """
 

@@ -42,7 +42,7 @@ def block(
     revocast block client ci-runner --until +2h
     revocast block subject alice --client mobile-app
 
-    Exit codes: 0 published, 3 pending (written; Kafka is away), 4 unreachable, 5 no right, 6 refused.
+    Exit codes: 0 published, 3 pending (written, not published yet), 4 unreachable, 5 no right, 6 refused.
     """
     selector = selector_of(kind, values or [], client=client, token_issuer=token_issuer)
     if kind in (Kind.ISSUER, Kind.KEY):

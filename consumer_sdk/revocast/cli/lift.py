@@ -38,7 +38,7 @@ def lift(
     revocast lift subject mallory                   ends the block
     revocast lift subject alice --slot cutoff       tokens from before the sign-out work again
 
-    Exit codes: 0 published, 3 pending (written; Kafka is away), 4 unreachable, 5 no right, 6 refused.
+    Exit codes: 0 published, 3 pending (written, not published yet), 4 unreachable, 5 no right, 6 refused.
     """
     selector = selector_of(kind, values or [], client=client, token_issuer=token_issuer)
     body = {"selector": selector, "slot": str(slot), "reason": reason, "dry_run": dry_run}

@@ -57,7 +57,7 @@ def revoke(
     revocast revoke client ci-runner --at 2026-11-24T03:00:00Z
     revocast revoke issuer                    everything: break-glass
 
-    Exit codes: 0 published, 3 pending (written; Kafka is away), 4 unreachable, 5 no right, 6 refused.
+    Exit codes: 0 published, 3 pending (written, not published yet), 4 unreachable, 5 no right, 6 refused.
     """
     values = values or []
     if kind is Kind.TOKEN and (not values or looks_like_a_token(values[0])):

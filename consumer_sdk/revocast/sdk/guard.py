@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from revocast.schemas.record import Position
 from revocast.sdk.background import BackgroundLoop
@@ -28,7 +28,7 @@ from revocast.sdk.health import Health
 from revocast.sdk.journal import Journal, logger
 from revocast.sdk.kafka import KafkaSource
 from revocast.sdk.policy import Policy
-from revocast.sdk.settings import GuardSettings, Mode
+from revocast.sdk.settings import GuardSettings, Mode, Transport
 
 if TYPE_CHECKING:
     from revocast.sdk.integrations.fastapi import Required
@@ -44,7 +44,7 @@ class Guard:
     remembered under `state_dir`. `policy` is what happens while the guard cannot know whether it is current: `deny` or
     `allow`. `mode="shadow"` refuses nothing and reports what it would have refused: for roll-out, in services that still
     verify tokens themselves. `startup_timeout`, `link_age` and `authority_age` are seconds; `cache_size` counts remembered
-    tokens.
+    tokens. `transport` is how connections are protected: `kafka_security`, `kafka_ca`, … as the environment has them.
 
     Raises `SettingsError` when an argument cannot be right.
     """
@@ -65,6 +65,7 @@ class Guard:
         cache_size: int | None = None,
         state_dir: Path | str | None = None,
         clock: Clock = system_clock,
+        **transport: Unpack[Transport],
     ) -> None:
         self.settings = GuardSettings.from_env(
             {},
@@ -80,6 +81,7 @@ class Guard:
             authority_age=authority_age,
             cache_size=cache_size,
             state_dir=state_dir,
+            **transport,
         )
         self._clock = clock
         self._journal = Journal()
@@ -101,7 +103,7 @@ class Guard:
         names = GuardSettings.model_fields
         settings = GuardSettings.from_env(environ, **{name: given[name] for name in given if name in names})
         others = {name: value for name, value in given.items() if name not in names}
-        return cls(**settings.model_dump(), **others)
+        return cls(**settings.model_dump(exclude_unset=True), **others)
 
     # --- judging
 

@@ -3,15 +3,16 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from revocast.schemas.https import HttpsCallerSettings
 from revocast.schemas.settings import KafkaSettings
 from revocast.sdk.freshness import Limits
 from revocast.sdk.policy import Policy
 
-__all__ = ["GuardSettings", "Mode"]
+__all__ = ["GuardSettings", "Mode", "Transport"]
 
 Mode = Literal["enforce", "shadow"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -22,7 +23,21 @@ def _default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "revocast"
 
 
-class GuardSettings(KafkaSettings):
+class Transport(TypedDict, total=False):
+    """How connections are protected, as `KafkaSettings` and `HttpsCallerSettings` say it."""
+
+    kafka_security: Literal["plaintext", "ssl", "sasl_ssl"]
+    kafka_ca: Path | str
+    kafka_certificate: Path | str
+    kafka_key: Path | str
+    kafka_key_password: SecretStr | str
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
+    kafka_username: str
+    kafka_password: SecretStr | str
+    tls_ca: Path | str
+
+
+class GuardSettings(KafkaSettings, HttpsCallerSettings):
     """Times are seconds. `root` is the root's RFC 7638 thumbprint; without it the root is pinned on first use."""
 
     issuer: str = Field(min_length=1, description="the issuer's URL, as tokens name it in iss")

@@ -16,7 +16,7 @@ demo: sync ## start the whole system on a real Kafka and show what it does (ARGS
 
 test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to pytest)
 	$(RUN) coverage erase
-	$(RUN) coverage run -m pytest $(ARGS)
+	$(RUN) coverage run -m pytest -n 3 --dist loadfile $(ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 

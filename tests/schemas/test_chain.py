@@ -281,7 +281,7 @@ def test_a_slept_reader_follows_three_root_handovers(log: Deployment) -> None:
     roots, signer = Roots(first=dict(log.root.public.jwk)), log.root
     for _ in range(3):
         successor = PrivateKey.generate()
-        roots = roots.handed_over(signer, successor.public)
+        roots = roots.handed_over(signer, successor.public, ISSUER)
         signer = successor
     trust = log.trust()
     assert outcomes(trust.receive(log.delegations(2, signer=signer, roots=roots), 2)) == [Outcome.APPLIED]

@@ -45,7 +45,7 @@ def test_a_list_of_another_root_is_rejected(log: Deployment, trust: Trust) -> No
 
 def test_a_handover_that_the_old_root_did_not_sign_is_rejected(log: Deployment, trust: Trust) -> None:
     stranger = PrivateKey.generate()
-    roots = Roots(first=dict(log.root.public.jwk)).handed_over(stranger, stranger.public)
+    roots = Roots(first=dict(log.root.public.jwk)).handed_over(stranger, stranger.public, ISSUER)
     assert outcome(trust, log.delegations(2, signer=stranger, roots=roots)) is Outcome.REJECTED
 
 
@@ -60,11 +60,11 @@ def test_a_list_never_goes_back(log: Deployment, trust: Trust) -> None:
 
 def test_a_list_that_skips_a_root_is_rejected(log: Deployment, trust: Trust) -> None:
     second, third = PrivateKey.generate(), PrivateKey.generate()
-    once = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, second.public)
-    twice = once.handed_over(second, third.public)
+    once = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, second.public, ISSUER)
+    twice = once.handed_over(second, third.public, ISSUER)
     assert outcome(trust, log.delegations(2, signer=third, roots=twice)) is Outcome.APPLIED
     assert outcome(trust, log.delegations(3, signer=second, roots=once)) is Outcome.REJECTED
-    other = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, third.public)
+    other = Roots(first=dict(log.root.public.jwk)).handed_over(log.root, third.public, ISSUER)
     assert outcome(trust, log.delegations(3, signer=third, roots=other)) is Outcome.REJECTED
 
 

@@ -92,7 +92,7 @@ class KafkaSource:
         if trust.generation == self._saved_generation or trust.delegations is None or trust.key_set is None:
             return
         self._saved_generation = trust.generation
-        roots = trust.delegations.roots.chain(trust.root).thumbprints
+        roots = trust.delegations.roots.chain(trust.root, trust.issuer).thumbprints
         await self._save(Remembered(roots, Floor(trust.delegations.version, trust.key_set.order)))
 
     async def _save(self, remembered: Remembered) -> None:

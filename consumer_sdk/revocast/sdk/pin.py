@@ -49,7 +49,7 @@ def root_of(value: bytes, issuer: str) -> str:
         envelope = Envelope.parse(value)
         event = envelope.event()
         listed = DelegationList.from_event(event)
-        root = listed.roots.chain(thumbprint(listed.roots.first)).last
+        root = listed.roots.chain(thumbprint(listed.roots.first), issuer).last
     except SchemaError as error:
         raise PinFailed(f"What the issuer serves is not a delegation list: {error}.") from None
     if event.issuer != issuer:

@@ -99,7 +99,7 @@ class KeyAuthority:
     def rotate_root(self) -> Message:
         """Hand over to a new root."""
         successor = PrivateKey.generate()
-        self.roots = self.roots.handed_over(self.root, successor.public)
+        self.roots = self.roots.handed_over(self.root, successor.public, self.issuer)
         self.root = successor
         return self.publish_delegations()
 

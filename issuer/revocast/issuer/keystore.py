@@ -16,29 +16,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from revocast.issuer.errors import InvalidRequest, NotInitialized
 from revocast.schemas.errors import JoseError
 from revocast.schemas.jose import PrivateKey, PublicKey, unb64u
+from revocast.schemas.signer import Signer
 
-__all__ = ["MASTER_KEY_SIZE", "KeyStore", "NewKey", "SealedKeys", "Signer"]
+__all__ = ["MASTER_KEY_SIZE", "KeyStore", "NewKey", "SealedKeys"]
 
 MASTER_KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
-
-
-class Signer(Protocol):
-    """Something that signs as one key."""
-
-    @property
-    def kid(self) -> str:
-        """The key's id."""
-        ...
-
-    @property
-    def alg(self) -> str:
-        """The key's JWS algorithm."""
-        ...
-
-    def sign(self, signing_input: bytes) -> bytes:
-        """The JWS signature over `signing_input`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

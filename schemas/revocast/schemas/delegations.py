@@ -7,7 +7,8 @@
   the epoch carries that hash in `opened_by`.
 * `distrust` refuses kids, or everything, with issuer and database down.
 * `roots` holds the first root and every hand-over since, each new root signed by the one before, so that a reader which
-  slept, or pinned an old root, can follow.
+  slept, or pinned an old root, can follow. A hand-over names the issuer: what was signed for one deployment is good in no
+  other that shares the root.
 """
 
 from enum import StrEnum
@@ -20,7 +21,6 @@ from revocast.schemas.errors import JoseError, MalformedEvent, SchemaError
 from revocast.schemas.events import Digest, Event, EventBody, Model, Seconds, assemble
 from revocast.schemas.jose import (
     Compact,
-    PrivateKey,
     PublicKey,
     b64u,
     canonical_json,
@@ -29,6 +29,7 @@ from revocast.schemas.jose import (
     same_algorithm,
     thumbprint,
 )
+from revocast.schemas.signer import Signer
 
 __all__ = ["Bound", "Delegate", "DelegationList", "Distrust", "Role", "RootChain", "Roots"]
 
@@ -100,8 +101,8 @@ class Roots(Model):
         except ValidationError:
             raise MalformedEvent("roots: are not the first root and its hand-overs") from None
 
-    def chain(self, pin: str) -> RootChain:
-        """All roots in order, every hand-over after the pinned root verified. `pin` is a thumbprint.
+    def chain(self, pin: str, issuer: str) -> RootChain:
+        """All roots of `issuer` in order, every hand-over after the pinned root verified. `pin` is a thumbprint.
 
         Raises `JoseError` when the pinned root is not among them, or naming the first hand-over that does not hold.
         No key is built before the pin was found, so a list of strangers costs its reader little.
@@ -109,7 +110,7 @@ class Roots(Model):
         handovers = [parse_compact(handover, _MAX_HANDOVER_BYTES) for handover in self.handovers]
         jwks = [
             self.first,
-            *(_successor(handover, index) for index, handover in enumerate(handovers, start=1)),
+            *(_successor(handover, index, issuer) for index, handover in enumerate(handovers, start=1)),
         ]
         thumbprints = tuple(map(thumbprint, jwks))
         if pin not in thumbprints:
@@ -125,10 +126,10 @@ class Roots(Model):
             signer = PublicKey.from_jwk({**jwks[index + 1], "kid": thumbprints[index + 1]})
         return RootChain(thumbprints, signer)
 
-    def handed_over(self, current: PrivateKey, successor: PublicKey) -> "Roots":
-        """These roots and one more, signed by the current one."""
+    def handed_over(self, current: Signer, successor: PublicKey, issuer: str) -> "Roots":
+        """These roots of `issuer` and one more, signed by the current one."""
         header = {"alg": current.alg, "kid": current.kid, "typ": _HANDOVER_TYP}
-        body = {"index": len(self.handovers) + 1, "jwk": dict(successor.jwk)}
+        body = {"iss": issuer, "index": len(self.handovers) + 1, "jwk": dict(successor.jwk)}
         signing_input = f"{b64u(canonical_json(header))}.{b64u(canonical_json(body))}".encode()
         handover = assemble(signing_input, current.sign(signing_input)).decode()
         return Roots(first=self.first, handovers=(*self.handovers, handover))
@@ -174,14 +175,15 @@ class DelegationList(EventBody):
         return next((key for key in self.keys if key.role is role and key.public.kid == kid), None)
 
 
-def _successor(handover: Compact, index: int) -> dict[str, Any]:
+def _successor(handover: Compact, index: int, issuer: str) -> dict[str, Any]:
     body = parse_json(handover.payload)
     if (
         handover.header.get("typ") != _HANDOVER_TYP
         or not isinstance(body, dict)
+        or body.get("iss") != issuer
         or body.get("index") != index
         or not isinstance(body.get("jwk"), dict)
     ):
-        raise JoseError(f"roots: hand-over {index} is not well-formed")
+        raise JoseError(f"roots: hand-over {index} is not well-formed, or of another issuer")
     jwk: dict[str, Any] = body["jwk"]
     return jwk

@@ -27,7 +27,6 @@ from pydantic import (
 
 from revocast.schemas.errors import JoseError, MalformedEvent
 from revocast.schemas.jose import (
-    PrivateKey,
     PublicKey,
     b64u,
     canonical_json,
@@ -37,6 +36,7 @@ from revocast.schemas.jose import (
     unb64u,
 )
 from revocast.schemas.row import NEVER
+from revocast.schemas.signer import Signer
 
 __all__ = [
     "MAX_EVENT_BYTES",
@@ -120,7 +120,7 @@ class EventBody(Model):
         header = {"alg": alg, "kid": kid, "typ": TYP}
         return f"{b64u(canonical_json(header))}.{b64u(canonical_json(claims))}".encode()
 
-    def signed(self, issuer: str, key: PrivateKey) -> bytes:
+    def signed(self, issuer: str, key: Signer) -> bytes:
         """The whole token, signed."""
         signing_input = self.signing_input(issuer, key.kid, key.alg)
         return assemble(signing_input, key.sign(signing_input))

@@ -189,12 +189,13 @@ class PrivateKey:
         return cls(ed25519.Ed25519PrivateKey.generate(), alg, kid)
 
     @classmethod
-    def from_pem(cls, pem: bytes, kid: str | None = None) -> Self:
-        """Read an unencrypted PKCS #8 PEM. Raises `JoseError` when it is none of the three key types."""
+    def from_pem(cls, pem: bytes, kid: str | None = None, password: bytes | None = None) -> Self:
+        """Read a PKCS #8 PEM. Raises `JoseError` when it is none of the three key types, or the password is not right."""
         try:
-            key = serialization.load_pem_private_key(pem, password=None)
+            key = serialization.load_pem_private_key(pem, password)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise JoseError("pem: is not an unencrypted private key") from None
+            wanted = "an unencrypted private key" if password is None else "a private key under this password"
+            raise JoseError(f"pem: is not {wanted}") from None
         if isinstance(key, rsa.RSAPrivateKey):
             return cls(key, "RS256", kid)
         if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -203,12 +204,12 @@ class PrivateKey:
             return cls(key, "EdDSA", kid)
         raise JoseError("pem: the key is neither RSA, nor P-256, nor Ed25519")
 
-    def pem(self) -> bytes:
-        """Unencrypted PKCS #8 PEM. The caller protects it."""
+    def pem(self, password: bytes | None = None) -> bytes:
+        """PKCS #8 PEM, encrypted if there is a password; else the caller protects it."""
         pem: bytes = self._key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+            serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption(),
         )
         return pem
 

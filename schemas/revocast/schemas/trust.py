@@ -179,7 +179,7 @@ class Trust:
         if event.topic != DelegationList.TOPIC:
             return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
         # The signature first: what a stranger wrote is read no further than its chain of roots.
-        roots, last = Roots.of(event).chain(self.root)
+        roots, last = Roots.of(event).chain(self.root, self.issuer)
         if envelope.kid != last.kid or not envelope.verified_by(last):
             return Verdict(Outcome.REJECTED, offset, "the list is not signed by its last root")
         try:

@@ -10,11 +10,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.bootstrap import Home
-from revocast.issuer.keystore import SealedKeys, Signer
+from revocast.issuer.keystore import SealedKeys
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.signing_keys import token_keys
 from revocast.schemas.events import assemble
 from revocast.schemas.record import Record
+from revocast.schemas.signer import Signer
 
 __all__ = ["collect", "publish", "signed_by", "stolen_token_key"]
 

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.errors import NotInitialized
-from revocast.issuer.keystore import KeyStore, Signer
+from revocast.issuer.keystore import KeyStore
 from revocast.issuer.storage.log import published_place
 from revocast.issuer.storage.signing_keys import event_key, token_keys
 from revocast.issuer.storage.tables import KeyDocument, LogRecord, SigningKey
 from revocast.schemas.events import Envelope, assemble
 from revocast.schemas.keyset import KeySet
+from revocast.schemas.signer import Signer
 
 __all__ = [
     "Stored",

@@ -49,10 +49,14 @@ _THUMBPRINT_MEMBERS: Final = {
     "EC": ("crv", "kty", "x", "y"),
     "OKP": ("crv", "kty", "x"),
 }
-# A whole string, or else a bracket. Brackets inside strings must not count: closing ones would hide opening ones. It
-# takes an unfinished string to its end and never goes back, so it is linear for any text.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+# Brackets inside strings must not count: closing ones would hide opening ones. It takes an unfinished string to its end
+# and never goes back, so it is linear for any text.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
+_MAX_HEADER: Final = 8192
+"""base64url characters. A header is read before anything is verified."""
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 
@@ -81,7 +85,7 @@ def parse_json(data: bytes, *, max_depth: int = 16) -> Any:
     try:
         text = data.decode("utf-8")
         # Depth is bounded before parsing: the parser recurses.
-        _check_depth(text, max_depth)
+        _check_depth(data, max_depth)
         value = json.loads(
             text,
             object_pairs_hook=_unique,
@@ -242,6 +246,8 @@ def parse_compact(token: str | bytes, max_bytes: int) -> Compact:
     segments = raw.split(b".", 3)
     if len(segments) != 3:
         raise JoseError("jws: must have three segments")
+    if len(segments[0]) > _MAX_HEADER:
+        raise JoseError(f"jws: the header is longer than {_MAX_HEADER} characters")
     header = parse_json(unb64u(segments[0]), max_depth=4)
     if not isinstance(header, dict):
         raise JoseError("jws: the header is not an object")
@@ -283,12 +289,13 @@ def _text(jwk: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _check_depth(text: str, max_depth: int) -> None:
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        if depth > max_depth:
-            raise JoseError(f"json: nested deeper than {max_depth}")
+def _check_depth(data: bytes, max_depth: int) -> None:
+    # Anybody can make a reader do this, with half a megabyte of brackets: so it runs in C, a pass for each level.
+    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKET)
+    for _ in range(max_depth):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise JoseError(f"json: nested deeper than {max_depth}, or brackets do not match")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
+SHIPPED := revocast revocast-issuer revocast-streams
 PACKAGES := schemas issuer streams sdk cli testing dev
 
 .DEFAULT_GOAL := help
-.PHONY: help sync demo test lint fmt bench docs clean
+.PHONY: help sync demo test lint fmt bench audit sbom docs clean
 
 help:
 	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(":.*", "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,13 +21,14 @@ test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
-lint: sync ## check style, types, import rules, the lock file, generated schemas and docs; change nothing
+lint: sync ## check style, types, import rules, the locked packages, generated schemas and docs; change nothing
 	$(UV) lock --check
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy $(PACKAGES:%=--package revocast.%)
 	$(RUN) mypy tests benchmarks examples
 	$(RUN) lint-imports --no-logo
+	$(RUN) python -m revocast.dev.audit
 	$(RUN) python -m revocast.dev.schemas --check
 	$(RUN) python -m revocast.dev.docs --check
 
@@ -36,6 +38,13 @@ fmt: sync ## format, and fix what can be fixed
 
 bench: sync ## measure on a real Kafka, from acknowledged revoke to refusal (ARGS=... goes to the benchmark)
 	$(RUN) python -m benchmarks $(ARGS)
+
+audit: sync ## ask the network whether a locked package is known to be vulnerable
+	$(UV) audit --locked
+
+sbom: sync ## write dist/sbom.cdx.json, the CycloneDX bill of materials of what is shipped, from the lock file
+	@mkdir -p dist
+	$(UV) export --quiet --locked $(SHIPPED:%=--package %) --all-extras --no-dev --format cyclonedx1.5 --output-file dist/sbom.cdx.json
 
 docs: sync ## write the generated documents and schemas anew, and check every link in the docs
 	$(RUN) python -m revocast.dev.schemas

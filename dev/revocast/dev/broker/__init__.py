@@ -3,11 +3,11 @@
     with running_broker() as broker:
         ...  # broker.bootstrap; broker.kill(), broker.start()
 
-`python -m revocast.dev.broker` runs one until Ctrl-C.
+`python -m revocast.dev.broker` runs one until Ctrl-C. `hardened_broker()` lets nobody in without a name.
 """
 
 from revocast.dev.broker.errors import BrokerError
 from revocast.dev.broker.interface import Broker
-from revocast.dev.broker.launcher import running_broker
+from revocast.dev.broker.launcher import hardened_broker, running_broker
 
-__all__ = ["Broker", "BrokerError", "running_broker"]
+__all__ = ["Broker", "BrokerError", "hardened_broker", "running_broker"]

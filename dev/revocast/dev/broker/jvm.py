@@ -6,13 +6,16 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from revocast.dev.broker import artifacts
 from revocast.dev.broker.archive import archive
 from revocast.dev.broker.artifacts import Kafka, Progress
 from revocast.dev.broker.config import node_properties
 from revocast.dev.broker.errors import BrokerError
+from revocast.dev.broker.hardening import Hardening
 from revocast.dev.broker.ports import free_ports
 from revocast.dev.broker.readiness import wait_ready
 from revocast.dev.broker.reaper import Reaper
@@ -28,15 +31,18 @@ _STOP_TIMEOUT = 30.0  # seconds; then SIGKILL
 class JvmBroker:
     """Starts at once; `close` kills the processes and deletes their data. Also when this process dies."""
 
-    def __init__(self, kafka: Kafka, nodes: int, flags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, kafka: Kafka, nodes: int, flags: tuple[str, ...] = (), *, hardened: bool = False
+    ) -> None:
         self.nodes = nodes
         self._kafka = kafka
         self._folder = Path(tempfile.mkdtemp(prefix="revocast-kafka-"))
         self._reaper = Reaper(self._folder)
         self._flags = (*flags, *_FLAGS, f"-Djava.io.tmpdir={self._folder}")
-        ports = free_ports(2 * nodes)
-        self._addresses = [f"127.0.0.1:{port}" for port in ports[:nodes]]
-        self._controllers = [f"127.0.0.1:{port}" for port in ports[nodes:]]
+        addresses = [f"127.0.0.1:{port}" for port in free_ports(3 * nodes)]
+        self._addresses, addresses = addresses[:nodes], addresses[nodes:]
+        self._controllers, self._mtls = addresses[:nodes], addresses[nodes:]
+        self._hardening = Hardening(self._folder / "tls") if hardened else None
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         try:
             self._format()
@@ -48,7 +54,7 @@ class JvmBroker:
             raise
 
     @classmethod
-    def launch(cls, nodes: int, progress: Progress) -> "JvmBroker":
+    def launch(cls, nodes: int, progress: Progress, *, hardened: bool = False) -> "JvmBroker":
         """Fetch what is missing, then start. Raises BrokerError saying what to install."""
         kafka = artifacts.kafka(progress)
 
@@ -60,11 +66,24 @@ class JvmBroker:
                 trainee.close()
 
         classes = archive(kafka, progress, train)
-        return cls(kafka, nodes, (f"-XX:SharedArchiveFile={classes}", "-Xshare:auto") if classes else ())
+        shared = (f"-XX:SharedArchiveFile={classes}", "-Xshare:auto") if classes else ()
+        return cls(kafka, nodes, shared, hardened=hardened)
 
     @property
     def bootstrap(self) -> str:
         return ",".join(self._addresses)
+
+    @property
+    def bootstrap_mtls(self) -> str:
+        """`host:port` of each hardened node's listener for clients with a certificate."""
+        return ",".join(self._mtls)
+
+    @property
+    def hardening(self) -> Hardening:
+        """Credentials for a hardened one."""
+        if self._hardening is None:
+            raise BrokerError("This broker asks for no credentials.")
+        return self._hardening
 
     def kill(self, node: int = 0) -> None:
         self._signal(node, signal.SIGKILL)
@@ -109,6 +128,10 @@ class JvmBroker:
                 controller_listener=self._controllers[node],
                 data=str(self._folder / f"data-{node}"),
             )
+            arguments: list[str] = []
+            if self._hardening:
+                properties = self._hardening.properties(properties, self._mtls[node])
+                arguments = self._hardening.format_arguments
             text = "".join(f"{name}={value}\n" for name, value in properties.items())
             self._config(node).write_text(text)
             self._processes[node] = self._java(
@@ -118,6 +141,7 @@ class JvmBroker:
                 f"--cluster-id={cluster}",
                 "-c",
                 str(self._config(node)),
+                *arguments,
             )
         for node, process in list(self._processes.items()):
             code = process.wait()
@@ -142,7 +166,10 @@ class JvmBroker:
         return process
 
     def _wait_ready(self, nodes: "range | list[int]") -> None:
-        wait_ready({node + 1: self._addresses[node] for node in nodes}, self._ended)
+        wait_ready({node + 1: self._addresses[node] for node in nodes}, self._ended, self._login)
+
+    def _login(self) -> Mapping[str, Any]:
+        return self._hardening.settings("admin", self.bootstrap).client_options() if self._hardening else {}
 
     def _ended(self) -> str | None:
         for node, process in self._processes.items():

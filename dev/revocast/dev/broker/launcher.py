@@ -33,6 +33,16 @@ def running_broker(nodes: int = 1, *, own: bool = False, progress: Progress = _t
         broker.close()
 
 
+@contextmanager
+def hardened_broker(nodes: int = 1, *, progress: Progress = _to_stderr) -> Iterator[JvmBroker]:
+    """A Kafka with the hardened profile of `deploy/kafka`, in a local JVM: nobody gets in without `hardening`'s credentials."""
+    broker = JvmBroker.launch(nodes, progress, hardened=True)
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
 def _launch(nodes: int, own: bool, progress: Progress) -> Broker:
     if nodes not in (1, 3):
         raise ValueError("a broker has one node or three")

@@ -10,6 +10,9 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from tests.issuer.http.authority import Authority
+from tests.issuer.http.conftest import authority, made, postgres
+
+__all__ = ["authority", "made", "postgres"]
 
 ALICE = {"selector": {"kind": "subject", "values": ["alice"]}, "slot": "block"}
 
@@ -27,7 +30,7 @@ async def undone_and_well_again(authority: Authority, token: str, n: int) -> Non
     assert (receipt["n"], receipt["changed"]) == (n + 1, True)
 
 
-async def test_a_locked_database(authority: Authority) -> None:
+async def test_i07_a_locked_database_refuses_and_does_nothing_by_halves(authority: Authority) -> None:
     token = await authority.token()
     n = (await authority.call("GET", "/v1/status", token)).json()["n"]
     other = sqlite3.connect(authority.storage.sqlite_file, isolation_level=None)
@@ -52,7 +55,7 @@ def every_connection(pragma: str) -> Iterator[None]:
         event.remove(Pool, "checkout", spoil)
 
 
-async def test_a_read_only_database(authority: Authority) -> None:
+async def test_i07_a_read_only_database_refuses_and_does_nothing_by_halves(authority: Authority) -> None:
     token = await authority.token()
     n = (await authority.call("GET", "/v1/status", token)).json()["n"]
     with every_connection("PRAGMA query_only=1"):
@@ -66,7 +69,7 @@ def large(number: int) -> dict[str, object]:
     return {"selector": selector, "slot": "block", "reason": "x" * 500}
 
 
-async def test_a_full_database(authority: Authority) -> None:
+async def test_i07_a_full_database_refuses_what_does_not_fit(authority: Authority) -> None:
     """It fills up somewhere between two requests: each is done or not done, and the log counts the ones that were."""
     token = await authority.token()
     n = (await authority.call("GET", "/v1/status", token)).json()["n"]
@@ -85,7 +88,7 @@ async def test_a_full_database(authority: Authority) -> None:
         await undone_and_well_again(authority, token, n + done)
 
 
-async def test_a_token_request_is_told_to_come_back(authority: Authority) -> None:
+async def test_i07_a_token_request_is_told_to_come_back(authority: Authority) -> None:
     other = sqlite3.connect(authority.storage.sqlite_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answer = await authority.ask_token(authority.operator)
@@ -95,7 +98,7 @@ async def test_a_token_request_is_told_to_come_back(authority: Authority) -> Non
     assert (await authority.ask_token(authority.operator)).status_code == 200
 
 
-async def test_a_database_that_is_gone_is_not_ready_and_reveals_nothing(tmp_path: Path) -> None:
+async def test_i07_a_database_that_is_gone_is_not_ready_and_reveals_nothing(tmp_path: Path) -> None:
     async with Authority(tmp_path / "home") as authority:
         authority.storage.sqlite_file.write_bytes(b"not a database at all" * 1000)
         answer = await authority.http.get("/readyz")

@@ -6,6 +6,9 @@ import logging
 import pytest
 
 from tests.issuer.http.authority import AUDIENCE, Authority
+from tests.issuer.http.conftest import authority, made
+
+__all__ = ["authority", "made"]
 
 ACTIVE = [
     "\x1b[2J\x1b[31mred",  # a terminal's escape sequence
@@ -43,7 +46,7 @@ PLAIN = [
         ("/v1/resource-servers", "audience", {"name": "x", "scopes": []}),
     ],
 )
-async def test_text_that_acts_is_refused(
+async def test_i11_text_that_acts_is_refused(
     authority: Authority, path: str, field: str, body: dict[str, object]
 ) -> None:
     for text in ACTIVE:
@@ -53,7 +56,7 @@ async def test_text_that_acts_is_refused(
 
 
 @pytest.mark.parametrize("text", PLAIN)
-async def test_other_text_comes_back_as_it_was(authority: Authority, text: str) -> None:
+async def test_i11_other_text_comes_back_as_it_was(authority: Authority, text: str) -> None:
     selector = {"kind": "subject", "values": [text]}
     await authority.operate("POST", "/v1/revocations", selector=selector, slot="block", reason=text)
     (item,) = (await authority.operate("GET", "/v1/revocations", value=text))["items"]
@@ -62,7 +65,7 @@ async def test_other_text_comes_back_as_it_was(authority: Authority, text: str) 
 
 
 @pytest.mark.parametrize("sub", [text for text in (*ACTIVE, *PLAIN) if text != "\x00"])
-async def test_a_subject_is_kept_by_exact_code_points_and_shown_escaped(
+async def test_i11_a_subject_is_kept_by_exact_code_points_and_shown_escaped(
     authority: Authority, sub: str
 ) -> None:
     """A subject is another system's name: it must be revocable whatever is in it."""
@@ -79,7 +82,7 @@ async def test_a_subject_is_kept_by_exact_code_points_and_shown_escaped(
     assert json.dumps(event["data"]).isascii()
 
 
-async def test_what_no_selector_can_name_is_not_minted_either(authority: Authority) -> None:
+async def test_i11_what_no_selector_can_name_is_not_minted_either(authority: Authority) -> None:
     """NUL: PostgreSQL cannot store it."""
     client_id, _ = await authority.client()
     for sub in ("\x00", "a" * 1025):
@@ -89,7 +92,7 @@ async def test_what_no_selector_can_name_is_not_minted_either(authority: Authori
         assert (await authority.call("POST", "/v1/revocations", json=revocation)).status_code == 422
 
 
-async def test_nothing_that_a_caller_chose_reaches_the_log(
+async def test_i11_nothing_that_a_caller_chose_reaches_the_log(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)  # also what Authlib and Starlette would say

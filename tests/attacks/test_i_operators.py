@@ -4,6 +4,9 @@ import pytest
 
 from revocast.issuer.operators.scopes import Scope
 from tests.issuer.http.authority import AUDIENCE, ISSUER, Authority
+from tests.issuer.http.conftest import authority, made
+
+__all__ = ["authority", "made"]
 
 READ = "/v1/status"
 SELECTOR = {"kind": "subject", "values": ["alice"]}
@@ -28,7 +31,7 @@ def denials(authority: Authority) -> list[str]:
     return [event["data"].get("reason") for event in authority.audited("revocast.access.denied")]
 
 
-async def test_every_operation_is_guarded(authority: Authority) -> None:
+async def test_i08_every_operation_is_guarded(authority: Authority) -> None:
     described = (await authority.http.get("/openapi.json")).json()["paths"]
     offered = {
         (method.upper(), path.replace("{kid}", "some"))
@@ -39,7 +42,9 @@ async def test_every_operation_is_guarded(authority: Authority) -> None:
     assert offered == {(method, path) for method, path, *_ in READS + WRITES}
 
 
-async def test_without_a_token_it_is_401_and_audited(authority: Authority, subtests: pytest.Subtests) -> None:
+async def test_i08_without_a_token_it_is_401_and_audited(
+    authority: Authority, subtests: pytest.Subtests
+) -> None:
     for method, path, _, body in READS + WRITES:
         with subtests.test(f"{method} {path}"):
             answer = await authority.http.request(method, path, json=body)
@@ -48,7 +53,7 @@ async def test_without_a_token_it_is_401_and_audited(authority: Authority, subte
     assert denials(authority) == ["token_missing"] * len(READS + WRITES)
 
 
-async def test_without_the_scope_it_is_403_and_audited(
+async def test_i08_without_the_scope_it_is_403_and_audited(
     authority: Authority, subtests: pytest.Subtests
 ) -> None:
     for method, path, scope, body in READS + WRITES:
@@ -62,7 +67,7 @@ async def test_without_the_scope_it_is_403_and_audited(
             assert event["data"]["operation"] == f"{method} {path.replace('/some/', '/{kid}/')}"
 
 
-async def test_a_revoked_operator_token_is_refused_at_once(authority: Authority) -> None:
+async def test_i08_a_revoked_operator_token_is_refused_at_once(authority: Authority) -> None:
     stolen = await authority.token()
     await authority.operate("POST", "/v1/revocations", token=stolen, reason="stolen")
     answer = await authority.call("GET", READ, stolen)
@@ -71,7 +76,7 @@ async def test_a_revoked_operator_token_is_refused_at_once(authority: Authority)
     assert denials(authority) == ["token_revoked"]
 
 
-async def test_a_blocked_operator_is_out_with_every_token(authority: Authority) -> None:
+async def test_i08_a_blocked_operator_is_out_with_every_token(authority: Authority) -> None:
     client_id, secret = await authority.client(access={ISSUER: ["revocast:read"]})
     token = await authority.token((client_id, secret))
     assert (await authority.call("GET", READ, token)).status_code == 200
@@ -81,13 +86,13 @@ async def test_a_blocked_operator_is_out_with_every_token(authority: Authority) 
     assert (await authority.ask_token((client_id, secret))).status_code == 400
 
 
-async def test_a_token_for_another_service_is_refused(authority: Authority) -> None:
+async def test_i08_a_token_for_another_service_is_refused(authority: Authority) -> None:
     token = await authority.token(await authority.client())
     assert (await authority.call("GET", READ, token)).status_code == 401
     assert denials(authority) == ["wrong_audience"]
 
 
-async def test_a_token_of_a_revoked_key_is_refused(authority: Authority) -> None:
+async def test_i08_a_token_of_a_revoked_key_is_refused(authority: Authority) -> None:
     token = await authority.token()
     (key,) = (await authority.operate("GET", "/v1/keys"))["items"]
     assert (
@@ -96,7 +101,7 @@ async def test_a_token_of_a_revoked_key_is_refused(authority: Authority) -> None
     assert (await authority.call("GET", READ, token)).status_code == 401
 
 
-async def test_reasons_are_for_the_audit_and_not_for_the_caller(authority: Authority) -> None:
+async def test_i08_reasons_are_for_the_audit_and_not_for_the_caller(authority: Authority) -> None:
     revoked, foreign = await authority.token(), await authority.token(await authority.client())
     await authority.operate("POST", "/v1/revocations", token=revoked)
     answers = [
@@ -106,33 +111,35 @@ async def test_reasons_are_for_the_audit_and_not_for_the_caller(authority: Autho
 
 
 @pytest.mark.parametrize("header", ["Basic {}", "{}", "Bearer", "Bearer a b", "Bearer {} {}", "Bearer é"])
-async def test_only_one_well_formed_bearer_header_counts(authority: Authority, header: str) -> None:
+async def test_i08_only_one_well_formed_bearer_header_counts(authority: Authority, header: str) -> None:
     token = await authority.token()
     value = header.replace("{}", token).encode()
     answer = await authority.http.get(READ, headers=[(b"Authorization", value)])
     assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
 
 
-async def test_two_authorization_headers_are_refused(authority: Authority) -> None:
+async def test_i08_two_authorization_headers_are_refused(authority: Authority) -> None:
     bearer = f"Bearer {await authority.token()}"
     answer = await authority.http.get(READ, headers=[("Authorization", bearer), ("Authorization", bearer)])
     assert answer.status_code == 401
 
 
-async def test_a_token_in_the_query_is_not_looked_at(authority: Authority) -> None:
+async def test_i08_a_token_in_the_query_is_not_looked_at(authority: Authority) -> None:
     answer = await authority.http.get(READ, params={"access_token": await authority.token()})
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_call_from_another_site_is_refused_even_with_a_token(authority: Authority, site: str) -> None:
+async def test_i08_a_call_from_another_site_is_refused_even_with_a_token(
+    authority: Authority, site: str
+) -> None:
     headers = {"Authorization": f"Bearer {await authority.token()}", "Sec-Fetch-Site": site}
     answer = await authority.http.get(READ, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
     assert denials(authority) == ["cross_site"]
 
 
-async def test_no_other_site_is_let_in_by_cors(authority: Authority) -> None:
+async def test_i08_no_other_site_is_let_in_by_cors(authority: Authority) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     for method in ("OPTIONS", "GET", "POST"):
         answer = await authority.http.request(method, "/v1/revocations", headers=headers)
@@ -142,7 +149,9 @@ async def test_no_other_site_is_let_in_by_cors(authority: Authority) -> None:
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]
 )
-async def test_a_write_that_an_html_form_could_send_is_refused(authority: Authority, media_type: str) -> None:
+async def test_i08_a_write_that_an_html_form_could_send_is_refused(
+    authority: Authority, media_type: str
+) -> None:
     headers = {"Authorization": f"Bearer {await authority.token()}", "Content-Type": media_type}
     answer = await authority.http.post(
         "/v1/clients", headers=headers, content=b'{"name":"x","access":{"%s":[]}}' % AUDIENCE.encode()

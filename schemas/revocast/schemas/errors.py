@@ -1,6 +1,14 @@
 """The one error tree of the wire contracts. Messages name the field that is wrong and never hold a key or a token."""
 
-__all__ = ["ClaimUndeclared", "JoseError", "MalformedEvent", "MalformedRow", "SchemaError", "SettingsError"]
+__all__ = [
+    "ClaimUndeclared",
+    "JoseError",
+    "MalformedEvent",
+    "MalformedRow",
+    "SchemaError",
+    "SettingsError",
+    "SignerError",
+]
 
 
 class SchemaError(ValueError):
@@ -37,3 +45,9 @@ class SettingsError(SchemaError):
     """An environment variable is missing or wrong; the text names it."""
 
     code = "settings"
+
+
+class SignerError(SchemaError):
+    """A key to sign with cannot be used; the text names its file or scheme, and holds nothing of it."""
+
+    code = "signer"

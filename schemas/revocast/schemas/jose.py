@@ -1,9 +1,13 @@
-"""Strict JOSE: base64url, JSON, JWK and compact JWS, as far as signed events and keys need them.
+"""Strict JOSE: base64url, JWK and compact JWS, as far as signed events, keys and access tokens need them.
 
 * base64url has one spelling: no padding, no other alphabet, no stray trailing bits (RFC 7515 §2, RFC 4648 §3.5).
-* JSON members are unique, numbers finite, nesting bounded (RFC 8725 §2.4 and the parsers that disagree).
+* A JWS is compact and has one header, an object of bounded size in strict JSON (RFC 7515 §3.1, §4). Parameters that change
+  what the payload is are refused: `crit` and `b64` (§4.1.11, RFC 7797), `enc` and `zip` (encryption, compression: RFC 7516
+  §4.1), `cty` (a token in a token: RFC 7519 §5.2). Parameters that bring or point at keys are not looked at.
 * The algorithm belongs to the key, never to the header (RFC 8725 §3.1). Three are known: RS256, ES256 and EdDSA with
-  Ed25519. EdDSA is written, because libraries know it; its newer name `Ed25519` (RFC 9864) is read as the same.
+  Ed25519. EdDSA is written, because libraries know it; its newer name `Ed25519` (RFC 9864 §2.2) is read as the same.
+* A key is for verifying signatures, of the type and curve that its `alg` says, spelled in one way, and strong.
+* No error holds a part of what was read, nor does an error that it came from.
 """
 
 import base64
@@ -21,6 +25,7 @@ from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 from revocast.schemas.errors import JoseError
+from revocast.schemas.strict_json import canonical_json, parse_json
 
 __all__ = [
     "ALGORITHMS",
@@ -49,16 +54,28 @@ _THUMBPRINT_MEMBERS: Final = {
     "EC": ("crv", "kty", "x", "y"),
     "OKP": ("crv", "kty", "x"),
 }
-# Brackets inside strings must not count: closing ones would hide opening ones. It takes an unfinished string to its end
-# and never goes back, so it is linear for any text.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_ONE_KIND = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
-_MAX_HEADER: Final = 8192
-"""base64url characters. A header is read before anything is verified."""
-_MIN_RSA_BITS: Final = 2048
-_MAX_RSA_BITS: Final = 8192
+# A header is read before anything is verified.
+_MAX_HEADER: Final = 8192  # base64url characters
+_MAX_HEADER_VALUES: Final = 64
+_MAX_HEADER_DEPTH: Final = 4
+_NOT_UNDERSTOOD: Final = frozenset({"crit", "b64", "enc", "zip", "cty"})
+_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_MIN_RSA_BITS: Final = 2048  # RFC 7518 §3.3
+_MAX_RSA_BITS: Final = 8192  # a verification takes a millisecond there
+_MIN_RSA_EXPONENT: Final = 65537  # FIPS 186-5 §5.1
+_MAX_RSA_EXPONENT: Final = 2**32  # a long one makes every verification slow
+_P25519: Final = 2**255 - 19
+# y of the points of order 1, 2, 4 and 8, whatever their sign. Under such a key a signature of zeros fits any message.
+_SMALL_ORDER_Y: Final = frozenset(
+    {
+        0,
+        1,
+        _P25519 - 1,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        _P25519 - 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    }
+)
 
 
 def b64u(data: bytes) -> str:
@@ -68,40 +85,13 @@ def b64u(data: bytes) -> str:
 
 def unb64u(text: str | bytes) -> bytes:
     """Decode base64url. Raises `JoseError` for any text that `b64u` would not write."""
-    try:
-        raw = text.encode("ascii") if isinstance(text, str) else text
-    except UnicodeEncodeError:
-        raise JoseError("base64url: not ASCII") from None
+    raw = _ascii(text)
     if len(raw) % 4 == 1 or not _BASE64URL.fullmatch(raw):
         raise JoseError("base64url: a character or the length is not of it")
     data = base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
     if base64.urlsafe_b64encode(data).rstrip(b"=") != raw:
         raise JoseError("base64url: trailing bits are set")
     return data
-
-
-def parse_json(data: bytes, *, max_depth: int = 16) -> Any:
-    """Parse UTF-8 JSON. Raises `JoseError` for duplicate members, NaN, Infinity, 1e400, lone surrogates and deep nesting."""
-    try:
-        text = data.decode("utf-8")
-        # Depth is bounded before parsing: the parser recurses.
-        _check_depth(data, max_depth)
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
-        )
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise JoseError(f"json: {type(error).__name__}") from None
-    _check_surrogates(text, value)
-    return value
-
-
-def canonical_json(value: object) -> bytes:
-    """Compact JSON with sorted members, ASCII only: the form in which events are written."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False).encode("ascii")
 
 
 def same_algorithm(header_alg: object, key_alg: str) -> bool:
@@ -139,17 +129,18 @@ class PublicKey:
         kid = jwk.get("kid", None)
         if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= 256):
             raise JoseError("jwk.kid: must be a string of 1 to 256 characters")
-        if "d" in jwk or "k" in jwk:
+        if not _PRIVATE_MEMBERS.isdisjoint(jwk):
             raise JoseError("jwk: holds private material")
         if jwk.get("use", "sig") != "sig":
             raise JoseError("jwk.use: the key is not for signatures")
-        operations = jwk.get("key_ops", ["verify"])
-        if not isinstance(operations, list) or "verify" not in operations:
-            raise JoseError("jwk.key_ops: the key is not for verification")
+        # RFC 7517 §4.3: no operation twice; a public key that also encrypts would be used for two things.
+        if jwk.get("key_ops", ["verify"]) != ["verify"]:
+            raise JoseError("jwk.key_ops: the key is not for verification alone")
         alg = _algorithm_of(jwk)
         for name in _THUMBPRINT_MEMBERS[jwk["kty"]]:
-            if name not in ("kty", "crv"):
-                unb64u(_text(jwk, name))
+            # RFC 7518 §6.3.1.1: n and e begin with no zero octet, or one key would have many names.
+            if name not in ("kty", "crv") and unb64u(_text(jwk, name))[:1] == b"\0" and alg == "RS256":
+                raise JoseError(f"jwk.{name}: begins with a zero octet")
         try:
             key = type(_ENGINES[alg]).from_jwk(dict(jwk))
         except (PyJWTError, ValueError, UnsupportedAlgorithm):
@@ -239,20 +230,17 @@ def parse_compact(token: str | bytes, max_bytes: int) -> Compact:
     """Split a compact JWS (RFC 7515 §3.1). Raises `JoseError`, which never holds a part of it."""
     if len(token) > max_bytes:
         raise JoseError(f"jws: longer than {max_bytes} bytes")
-    try:
-        raw = token.encode("ascii") if isinstance(token, str) else token
-    except UnicodeEncodeError:
-        raise JoseError("jws: not ASCII") from None
+    raw = _ascii(token)
     segments = raw.split(b".", 3)
     if len(segments) != 3:
         raise JoseError("jws: must have three segments")
     if len(segments[0]) > _MAX_HEADER:
         raise JoseError(f"jws: the header is longer than {_MAX_HEADER} characters")
-    header = parse_json(unb64u(segments[0]), max_depth=4)
+    header = parse_json(unb64u(segments[0]), max_depth=_MAX_HEADER_DEPTH, max_values=_MAX_HEADER_VALUES)
     if not isinstance(header, dict):
         raise JoseError("jws: the header is not an object")
-    if "crit" in header or "b64" in header:
-        raise JoseError("jws: no critical header parameter is understood")
+    if not _NOT_UNDERSTOOD.isdisjoint(header):
+        raise JoseError("jws: a header parameter that changes what the payload is (crit, b64, enc, zip, cty)")
     return Compact(
         header,
         unb64u(segments[1]),
@@ -274,12 +262,23 @@ def _algorithm_of(jwk: Mapping[str, Any]) -> str:
 
 
 def _check_strength(key: Any) -> None:
-    if isinstance(key, rsa.RSAPublicKey) and not (
-        _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS and key.public_numbers().e > 2
-    ):
-        raise JoseError(
-            f"jwk: an RSA key has {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits and an exponent above 2"
-        )
+    if isinstance(key, rsa.RSAPublicKey):
+        if not _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
+            raise JoseError(f"jwk.n: an RSA key has {_MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
+        if not _MIN_RSA_EXPONENT <= key.public_numbers().e < _MAX_RSA_EXPONENT:
+            raise JoseError("jwk.e: an RSA exponent is 65537 or more, and of at most 32 bits")
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        y = int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
+        if y in _SMALL_ORDER_Y or y >= _P25519:  # RFC 8032 §5.1.3: y has one encoding
+            raise JoseError("jwk.x: not the point of a key that anybody holds")
+
+
+def _ascii(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    if not text.isascii():
+        raise JoseError("base64url: not ASCII")
+    return text.encode("ascii")
 
 
 def _text(jwk: Mapping[str, Any], name: str) -> str:
@@ -287,46 +286,3 @@ def _text(jwk: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise JoseError(f"jwk.{name}: missing or not a string")
     return value
-
-
-def _check_depth(data: bytes, max_depth: int) -> None:
-    # Anybody can make a reader do this, with half a megabyte of brackets: so it runs in C, a pass for each level.
-    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKET)
-    for _ in range(max_depth):
-        brackets = brackets.replace(b"[]", b"")
-    if brackets:
-        raise JoseError(f"json: nested deeper than {max_depth}, or brackets do not match")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise JoseError("json: a member name stands twice")
-    return members
-
-
-def _no_constant(text: str) -> Any:
-    raise JoseError(f"json: {text} is not a number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise JoseError("json: a number is out of range")
-    return value
-
-
-def _bounded(text: str) -> int:
-    if len(text) > 20:
-        raise JoseError("json: a number is out of range")
-    return int(text)
-
-
-def _check_surrogates(text: str, value: Any) -> None:
-    # A lone surrogate can only come from a \u escape, so a text without one need not be walked.
-    if "\\u" not in text:
-        return
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise JoseError("json: a string holds a lone surrogate") from None

@@ -1,5 +1,7 @@
 """A service whose tokens can be revoked. REVOCAST_ISSUER, REVOCAST_AUDIENCE and REVOCAST_KAFKA say whose and where."""
 
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -8,6 +10,7 @@ from fastapi import FastAPI, Security
 
 from revocast.sdk import Claims, Guard
 
+logging.basicConfig(level=os.environ.get("REVOCAST_LOG_LEVEL", "warning").upper())
 guard = Guard.from_env()
 
 

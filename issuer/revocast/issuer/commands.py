@@ -119,9 +119,9 @@ def serve_issuer(
     from revocast.issuer.logs import configure_logs
     from revocast.issuer.settings import IssuerSettings
 
-    configure_logs()
     with _explained(as_json=False):
         settings = IssuerSettings.from_env(home=home, listen=listen, relay=relay)
+        configure_logs(settings.log_level)
         application = create_app(settings)
     try:
         uvicorn.run(

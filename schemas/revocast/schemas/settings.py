@@ -12,7 +12,7 @@ from revocast.schemas.errors import SettingsError
 from revocast.schemas.tls import client_context, present
 from revocast.schemas.topics import Topics
 
-__all__ = ["KafkaSettings", "Settings"]
+__all__ = ["KafkaSettings", "LogSettings", "Settings"]
 
 _PREFIX = "REVOCAST_"
 
@@ -50,6 +50,14 @@ class Settings(BaseModel):
         if item["loc"]:
             return f"{cls.ENV_PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}"
         return str(item["ctx"]["error"])  # of several fields together: it names them itself
+
+
+class LogSettings(Settings):
+    """How much a program tells. At no level it tells a token, a key or a secret."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what goes to standard error; debug: the libraries' own debugging, too"
+    )
 
 
 class KafkaSettings(Settings):

@@ -30,14 +30,19 @@ def streams(
     # Faust and FastAPI take a second to import, which no other command should wait for.
     from revocast.streams.worker import run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("faust", "mode"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    # While a broker is away it tells several times a second what this program says once.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
+        _configure_logs(settings.log_level)
         raise typer.Exit(asyncio.run(run(settings)))
     except (SettingsError, StreamsError) as error:
         typer.echo(f"revocast serve streams: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+def _configure_logs(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if level != "debug":
+        for chatty in ("faust", "mode"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        # While a broker is away it tells several times a second what this program says once.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

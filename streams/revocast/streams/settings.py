@@ -5,12 +5,12 @@ from pathlib import Path
 from platformdirs import user_data_path
 from pydantic import Field
 
-from revocast.schemas.settings import KafkaSettings
+from revocast.schemas.settings import KafkaSettings, LogSettings
 
 __all__ = ["StreamsSettings"]
 
 
-class StreamsSettings(KafkaSettings):
+class StreamsSettings(KafkaSettings, LogSettings):
     """Field `streams_listen` is `REVOCAST_STREAMS_LISTEN`, and so on. Each worker needs a `streams_datadir` of its own."""
 
     issuer: str = Field(min_length=1, description="issuer URL of the deployment")

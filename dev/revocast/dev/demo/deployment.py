@@ -27,7 +27,9 @@ class Deployment:
     are the topics under `prefix`.
     """
 
-    def __init__(self, broker: Broker, processes: Processes, folder: Path, prefix: str) -> None:
+    def __init__(
+        self, broker: Broker, processes: Processes, folder: Path, prefix: str, log_level: str = "info"
+    ) -> None:
         self._processes = processes
         self._services: dict[str, Process] = {}
         self._issuer: Process | None = None
@@ -47,6 +49,7 @@ class Deployment:
             "REVOCAST_PREFIX": self.prefix,
             "REVOCAST_ISSUER": self.issuer_url,
             "REVOCAST_AUDIENCE": AUDIENCE,
+            "REVOCAST_LOG_LEVEL": log_level,
             "REVOCAST_HOME": str(self.home),
             "REVOCAST_LISTEN": f"127.0.0.1:{issuer}",
             "REVOCAST_STREAMS_LISTEN": f"127.0.0.1:{streams}",

@@ -44,10 +44,11 @@ class Received(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A question for end offsets: when it was asked, and how many records waited for keys then, after how many re-reads."""
+    """A question for end offsets: when it was asked, and how much waited for keys then, records after how many re-reads."""
 
     at: Instant
     held: int
+    checkpoints: int
     rereads: int
 
 
@@ -97,15 +98,17 @@ class GuardCore:
 
     def ask(self, now: Instant) -> Asked:
         """The caller is about to ask the broker for end offsets. One question at a time."""
-        return Asked(now, self.chain.held_for_keys, self._rereads)
+        return Asked(now, self.chain.held_for_keys, self.chain.checkpoints_held, self._rereads)
 
     def caught_up(self, topic: Topic, asked: Asked, now: Instant) -> list[Verdict]:
         """Everything of the topic up to the end offset that was asked for has been fed."""
         verdicts: list[Verdict] = []
         if topic is Topic.KEYS:
             held = asked.held if asked.rereads == self._rereads else 0
-            verdicts += self._judged(topic, self.trust.settle())
-            verdicts += self._judged(Topic.LOG, self.chain.settle(now.monotonic, held))
+            verdicts += self._judged(topic, self.trust.settle(), now)
+            verdicts += self._judged(Topic.LOG, self.chain.settle(now.monotonic, held), now)
+            settled = self.chain.settle_checkpoints(now.wall, asked.checkpoints)
+            verdicts += self._judged(Topic.CHECKPOINTS, settled, now)
         self.freshness.saw_end(topic, asked.at)
         self._evaluate(now)
         return verdicts
@@ -131,7 +134,7 @@ class GuardCore:
     @property
     def wants_keys(self) -> bool:
         """Whether records wait for keys: ask for the end of the keys topic now."""
-        return self.chain.held_for_keys > 0 or self.trust.waiting
+        return self.chain.held_for_keys + self.chain.checkpoints_held > 0 or self.trust.waiting
 
     def wants_reread(self, now: Instant) -> bool:
         """Whether records of the log are missing, so that it should be read again from an earlier offset."""
@@ -183,22 +186,23 @@ class GuardCore:
             verdicts = self.chain.receive(value, now.monotonic, offset)
         else:
             verdicts = [self.chain.receive_checkpoint(value, now.wall, offset)]
-            self._take_checkpoint(verdicts[0], now)
-        return self._judged(topic, verdicts)
+        return self._judged(topic, verdicts, now)
 
-    def _judged(self, topic: Topic, verdicts: list[Verdict]) -> list[Verdict]:
+    def _judged(self, topic: Topic, verdicts: list[Verdict], now: Instant) -> list[Verdict]:
         """Act on verdicts, and count them."""
         for verdict in verdicts:
             if verdict.outcome is Outcome.APPLIED:
-                self._apply(topic, verdict)
+                self._apply(topic, verdict, now)
             elif verdict.outcome is Outcome.UPGRADE and topic is Topic.KEYS:
                 self._readiness.key_event_not_understood()
         self._tally.add(topic, verdicts)
         return verdicts
 
-    def _apply(self, topic: Topic, verdict: Verdict) -> None:
+    def _apply(self, topic: Topic, verdict: Verdict, now: Instant) -> None:
         if topic is Topic.KEYS:
             self._take_keys()
+        elif topic is Topic.CHECKPOINTS:
+            self._take_checkpoint(now)
         elif verdict.record is not None:
             self._take_record(verdict.record, verdict.record_hash)
             self.applied_offset = verdict.offset
@@ -209,9 +213,9 @@ class GuardCore:
             self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers)
             self.verifier.terms_changed()
 
-    def _take_checkpoint(self, verdict: Verdict, now: Instant) -> None:
+    def _take_checkpoint(self, now: Instant) -> None:
         checkpoint = self.chain.checkpoint
-        if verdict.outcome is Outcome.APPLIED and checkpoint is not None:
+        if checkpoint is not None:
             self.freshness.saw_authority(checkpoint.t, now)
             self.verifier.newest_t = max(self.verifier.newest_t, checkpoint.t)
 

@@ -5,12 +5,14 @@
 * n+1, signed, another `prev`: ignored, incomplete (fork).
 * higher: held; incomplete (gap) if it has not been reached two seconds later.
 * unknown kid, or newer key versions named: held until `revocast.keys` was read to an end offset asked afterwards
-  (`held_for_keys`, then `settle`), then judged for good.
+  (`held_for_keys`, then `settle`), then judged for good. A checkpoint of an unknown kid likewise (`checkpoints_held`,
+  `settle_checkpoints`).
 * badly signed: rejected. Signed but not understood: incomplete (upgrade needed), unless it says `ignorable`.
 * A new epoch begins with its record 1, whose `prev` is the hash of the delegation list that opened it. Its rows replace
   the old table when a record `closes_live_set`; until then a reader is incomplete (epoch) and enforces what it had.
 
-A record that waits blocks none behind it: junk costs a reader one look at the keys topic, never its place in the log.
+A record that waits blocks none behind it: junk costs a reader one look at the keys topic, never its place in the log. What
+is old costs its signature, and is read no further.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from typing import Final
 
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.errors import SchemaError
-from revocast.schemas.events import Envelope
+from revocast.schemas.events import Envelope, Event
 from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
@@ -33,6 +35,9 @@ _MAX_AHEAD: Final = 4096
 _MAX_UNKNOWN: Final = 1024
 # Anyone can fill all of it; a record that found no room is read again.
 _MAX_UNKNOWN_BYTES: Final = 8 * 1024 * 1024
+# Here, too; the issuer's next checkpoint comes in two seconds.
+_MAX_CHECKPOINTS: Final = 1024
+_MAX_CHECKPOINT_BYTES: Final = 4096
 
 
 class Flaw(StrEnum):
@@ -66,6 +71,8 @@ class Chain:
         self._closed = position is not None
         self._ahead: dict[tuple[int, int], _Ahead] = {}
         self._unknown: list[tuple[bytes, int]] = []
+        self._unknown_bytes = 0
+        self._early: list[tuple[bytes, int]] = []
         self._gap_since: float | None = None
         self._gap_at = (0, 0)
         self._fork = False
@@ -89,6 +96,11 @@ class Chain:
         return len(self._unknown)
 
     @property
+    def checkpoints_held(self) -> int:
+        """How many checkpoints wait as records do; then comes `settle_checkpoints`."""
+        return len(self._early)
+
+    @property
     def missing(self) -> int | None:
         """The n that is awaited while later ones are held."""
         return self._place_now[1] + 1 if self._ahead else None
@@ -109,6 +121,7 @@ class Chain:
         """
         count = len(self._unknown) if count is None else count
         settled, self._unknown = self._unknown[:count], self._unknown[count:]
+        self._unknown_bytes = sum(len(value) for value, _ in self._unknown)
         verdicts: list[Verdict] = []
         for value, offset in settled:
             verdicts.append(self._judge(value, offset, final=True))
@@ -125,17 +138,33 @@ class Chain:
         """The caller starts to read the log again from its beginning or from n: forget what was held."""
         self._ahead.clear()
         self._unknown.clear()
+        self._unknown_bytes = 0
         self._gap_since = None
 
     def receive_checkpoint(self, value: bytes | None, now: float, offset: int) -> Verdict:
         """Judge one record of `revocast.checkpoints`. `now` is the wall clock."""
+        return self._judge_checkpoint(value, now, offset, final=False)
+
+    def settle_checkpoints(self, now: float, count: int | None = None) -> list[Verdict]:
+        """As `settle`, for checkpoints; `count` is what `checkpoints_held` was. `now` is the wall clock."""
+        count = len(self._early) if count is None else count
+        settled, self._early = self._early[:count], self._early[count:]
+        return [self._judge_checkpoint(value, now, offset, final=True) for value, offset in settled]
+
+    def _judge_checkpoint(self, value: bytes | None, now: float, offset: int, *, final: bool) -> Verdict:
         if value is None:
             return Verdict(Outcome.REJECTED, offset, "a tombstone has no meaning here")
         try:
             envelope = Envelope.parse(value)
+            if self.trust.record_key(envelope.kid) is None:
+                reason = "the signing key is not delegated"
+                if final or len(self._early) >= _MAX_CHECKPOINTS or len(value) > _MAX_CHECKPOINT_BYTES:
+                    return Verdict(Outcome.REJECTED, offset, reason)
+                self._early.append((value, offset))
+                return Verdict(Outcome.HELD, offset, reason)
             key = self.trust.event_key(envelope.kid)
             if key is None:
-                return Verdict(Outcome.REJECTED, offset, "the signing key is not delegated, or is retired")
+                return Verdict(Outcome.REJECTED, offset, "signed by a retired event key")
             if not envelope.verified_by(key):
                 return Verdict(Outcome.REJECTED, offset, "the signature does not verify")
             event = envelope.event()
@@ -178,6 +207,8 @@ class Chain:
                 return Verdict(Outcome.REJECTED, offset, "aud: the event is for another topic")
             if event.type != Record.TYPE and event.ignorable:
                 return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
+            if self._is_old(envelope.kid, event):
+                return Verdict(Outcome.REPLAY, offset, "is of a place that was passed")
             record = Record.from_event(event)
         except SchemaError as error:
             if self.trust.event_key(envelope.kid) is None:
@@ -192,6 +223,17 @@ class Chain:
         if record.delegations > versions[0] or record.key_set > versions[1]:
             return self._wait(value, offset, "names key versions that have not been read", final=final)
         return self._place(record, envelope.hash, offset)
+
+    def _is_old(self, kid: str, event: Event) -> bool:
+        # To read a thousand rows takes ten times as long as to verify them, and anybody can send old records again.
+        epoch, n = event.body.get("epoch"), event.body.get("n")
+        return (
+            event.type == Record.TYPE
+            and type(epoch) is int
+            and type(n) is int
+            and (epoch, n) < self._place_now
+            and self.trust.covers_record(kid, epoch, n)
+        )
 
     def _place(self, record: Record, record_hash: bytes, offset: int) -> Verdict:
         position = self._position_for(record)
@@ -245,10 +287,11 @@ class Chain:
         return verdicts
 
     def _wait(self, value: bytes, offset: int, reason: str, *, final: bool) -> Verdict:
-        held = sum(len(waiting) for waiting, _ in self._unknown)
-        if final or len(self._unknown) >= _MAX_UNKNOWN or held + len(value) > _MAX_UNKNOWN_BYTES:
+        full = len(self._unknown) >= _MAX_UNKNOWN or self._unknown_bytes + len(value) > _MAX_UNKNOWN_BYTES
+        if final or full:
             return Verdict(Outcome.REJECTED, offset, reason)
         self._unknown.append((value, offset))
+        self._unknown_bytes += len(value)
         return Verdict(Outcome.HELD, offset, reason)
 
     def _time_gap(self, now: float) -> None:

@@ -135,7 +135,10 @@ class KeySet(EventBody):
         return next((entry for entry in self.issuers if entry.issuer == issuer), None)
 
     def check_follows(self, older: "KeySet") -> None:
-        """Raise `SchemaError` when this set breaks what an older one promised for ever."""
+        """Raise `SchemaError` when this set breaks what an older one promised for ever.
+
+        That a revoked kid never comes back, the reader remembers by itself (`Trust`): it may have left in between.
+        """
         if self.salt != older.salt:
             raise SchemaError("salt: changed; it never may")
         if self.claims[: len(older.claims)] != older.claims:
@@ -149,9 +152,3 @@ class KeySet(EventBody):
                 same = material.get(entry.public.kid)
                 if same is not None and same.jwk != entry.jwk:
                     raise SchemaError(f"keys: kid {entry.public.kid!r} came with other material")
-                if (
-                    same is not None
-                    and entry.state is KeyState.REVOKED
-                    and same.state is not KeyState.REVOKED
-                ):
-                    raise SchemaError(f"keys: kid {entry.public.kid!r} was revoked and cannot come back")

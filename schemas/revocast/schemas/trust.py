@@ -7,6 +7,8 @@
   It is ordered by (delegations, version).
 * A key set whose signer is no longer listed, because it was compromised, counts as version 0: the next one need not
   follow it, for whoever stole the key may have written it.
+* A kid that any signed key set named revoked is never a key again, though it has left the list since; unless the one who
+  said so was compromised.
 * A key set whose signer or delegation version is unknown waits for the list; `settle` ends the wait when the topic was
   read to an end offset asked afterwards.
 * `floor` is what an earlier run has seen: older versions are refused after a restart, too.
@@ -20,13 +22,15 @@ from revocast.schemas.delegations import DelegationList, Role, Roots
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope, Event
 from revocast.schemas.jose import PublicKey
-from revocast.schemas.keyset import KeySet
+from revocast.schemas.keyset import KeySet, KeyState
 from revocast.schemas.verdict import Outcome, Verdict
 
 __all__ = ["Trust"]
 
 _MAX_WAITING: Final = 256
 _MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
+_MAX_LIST_BYTES: Final = 128 * 1024
+"""A list is parsed before it can be verified, and anybody may write one. It is room for two hundred roots."""
 _NOTHING: Final = (0, 0)
 
 
@@ -48,7 +52,9 @@ class Trust:
         self._list_hash = b""
         self._key_set_kid = ""
         self._openers: dict[int, bytes] = {}
+        self._revoked: dict[tuple[str, str], str] = {}
         self._waiting: list[tuple[bytes, int]] = []
+        self._waiting_bytes = 0
 
     @property
     def versions(self) -> tuple[int, int]:
@@ -77,12 +83,10 @@ class Trust:
         verdict = self._judge(value, offset)
         verdicts = [verdict]
         if verdict.outcome is Outcome.HELD and value is not None:
-            self._waiting.append((value, offset))
-            while (
-                len(self._waiting) > _MAX_WAITING
-                or sum(len(held) for held, _ in self._waiting) > _MAX_WAITING_BYTES
-            ):
-                _, oldest = self._waiting.pop(0)
+            self._hold(value, offset)
+            while len(self._waiting) > _MAX_WAITING or self._waiting_bytes > _MAX_WAITING_BYTES:
+                dropped, oldest = self._waiting.pop(0)
+                self._waiting_bytes -= len(dropped)
                 verdicts.append(Verdict(Outcome.REJECTED, oldest, "too many records wait for a delegation"))
         if verdict.outcome is Outcome.APPLIED:
             verdicts += self._retry(final=False)
@@ -107,13 +111,17 @@ class Trust:
         delegate = self.delegations.delegate(kid, Role.EVENT) if self.delegations else None
         return delegate is not None and delegate.covers(epoch, n)
 
+    def _hold(self, value: bytes, offset: int) -> None:
+        self._waiting.append((value, offset))
+        self._waiting_bytes += len(value)
+
     def _retry(self, *, final: bool) -> list[Verdict]:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         verdicts: list[Verdict] = []
         for value, offset in waiting:
             verdict = self._judge(value, offset)
             if verdict.outcome is Outcome.HELD and not final:
-                self._waiting.append((value, offset))
+                self._hold(value, offset)
             elif verdict.outcome is Outcome.HELD:
                 verdicts.append(Verdict(Outcome.REJECTED, offset, verdict.reason))
             else:
@@ -135,13 +143,15 @@ class Trust:
             return Verdict(Outcome.REJECTED, offset, str(error))
 
     def _judge_unknown(self, envelope: Envelope, offset: int) -> Verdict:
-        # Not an event key of ours (yet). A delegation list brings its roots along; so parse before verifying, but
-        # believe nothing of it that does not lead back to the pin.
-        event = envelope.event()
-        if event.type == DelegationList.TYPE:
-            return self._judge_list(event, envelope, offset)
+        # Not an event key of ours (yet).
         if self.record_key(envelope.kid) is not None:
             return Verdict(Outcome.REJECTED, offset, "signed by a retired event key")
+        if len(envelope.payload) <= _MAX_LIST_BYTES:
+            # A delegation list brings its roots along; so parse before verifying, but believe nothing of it that does
+            # not lead back to the pin.
+            event = envelope.event()
+            if event.type == DelegationList.TYPE:
+                return self._judge_list(event, envelope, offset)
         return Verdict(Outcome.HELD, offset, "the signing key is not delegated")
 
     def _judge_signed(self, event: Event, kid: str, offset: int) -> Verdict:
@@ -161,6 +171,7 @@ class Trust:
             key_set = KeySet.from_event(event)
         except SchemaError as error:
             return Verdict(Outcome.UPGRADE, offset, f"a signed key set is not understood: {error}")
+        self._remember_revoked(key_set, kid)
         if key_set.order < self._floor:
             return Verdict(Outcome.REPLAY, offset, "older than an earlier run has seen")
         if key_set.delegations > self.versions[0]:
@@ -169,9 +180,24 @@ class Trust:
             if key_set.order <= self.key_set.order:
                 return Verdict(Outcome.REPLAY, offset, "not newer than the key set in force")
             key_set.check_follows(self.key_set)
+        self._check_revoked(key_set)
         self.key_set, self._key_set_kid = key_set, kid
         self.generation += 1
         return Verdict(Outcome.APPLIED, offset)
+
+    def _remember_revoked(self, key_set: KeySet, signer: str) -> None:
+        # Of old sets, too: after a restart they are below the floor, and read for this alone.
+        for keys in key_set.issuers:
+            for entry in keys.keys:
+                if entry.state is KeyState.REVOKED:
+                    self._revoked[keys.issuer, entry.public.kid] = signer
+
+    def _check_revoked(self, key_set: KeySet) -> None:
+        for keys in key_set.issuers:
+            for entry in keys.keys:
+                signer = self._revoked.get((keys.issuer, entry.public.kid))
+                if entry.state is not KeyState.REVOKED and signer and self.record_key(signer) is not None:
+                    raise SchemaError(f"keys: kid {entry.public.kid!r} was revoked and cannot come back")
 
     def _judge_list(self, event: Event, envelope: Envelope, offset: int) -> Verdict:
         if event.issuer != self.issuer:

@@ -135,10 +135,13 @@ class ChainAgent:
         await self._report(verdicts + settled.verdicts, values)
 
     async def _report(self, verdicts: Iterable[Verdict], values: Mapping[int, bytes | None]) -> None:
-        for verdict in verdicts:
+        async def tell(verdict: Verdict) -> None:
             offset = verdict.offset
             value = values[offset] if offset in values else await self._value_at(offset)
             await self._reporter.rejected(self.log_topic, offset, verdict.reason, value)
+
+        # All at once: one after the other, a flood of junk would hold up the records behind it.
+        await asyncio.gather(*map(tell, verdicts))
 
     async def _start(self) -> Follower:
         await self._control.keys_read()

@@ -2,7 +2,8 @@
 
 * A consumer group would give their one partition to one worker; but each worker needs the keys to judge, and the newest
   checkpoint to know whether it is current. So this reader is in no group and starts at the beginning.
-* Keys are read to an end offset asked after a checkpoint arrived whose key is unknown, before it is judged for good.
+* What names a key that is unknown is judged for good after keys were read to an end offset asked since: one question for
+  all that a fetch brought, whatever junk is in it.
 * It remembers which offsets were rejected, for the one worker that reports them (`rejection`).
 """
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 _POLL_MS = 200
 _ASK_END_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
-_REMEMBERED = 10_000
+_REMEMBERED = 100_000
 
 Clock = Callable[[], float]
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class ControlReader:
         self._clock = clock
         self._asked_at = float("-inf")
         self._current_at: float | None = None
-        self._held: set[int] = set()
+        self._held: dict[TopicPartition, set[int]] = {self._keys: set(), self._checkpoints: set()}
         self._reasons: dict[TopicPartition, dict[int, str]] = {self._keys: {}, self._checkpoints: {}}
         self._next: dict[TopicPartition, int] = {self._keys: 0, self._checkpoints: 0}
         self._progress = asyncio.Condition()
@@ -103,10 +104,12 @@ class ControlReader:
             self._current_at = now
 
     async def _read_keys(self) -> None:
+        held = self._chain.checkpoints_held
         end = await self._end_of_keys()
         while await self._consumer.position(self._keys) < end:
             await self._poll(self._keys)
         await self._note(self.trust.settle(), self._keys)
+        await self._note(self._chain.settle_checkpoints(self._clock(), held), self._checkpoints)
 
     async def _end_of_keys(self) -> int:
         ends = await self._consumer.end_offsets([self._keys])
@@ -118,44 +121,34 @@ class ControlReader:
         for partition in partitions:
             for record in batches.get(partition, ()):
                 await self._judge(record, partition)
-        if self.trust.waiting and self._keys in partitions and len(partitions) > 1:
+        if self._checkpoints in partitions and (self.trust.waiting or self._chain.checkpoints_held):
             await self._read_keys()
 
     async def _judge(self, record: ConsumerRecord, partition: TopicPartition) -> None:
         if partition == self._keys:
             verdicts = self.trust.receive(record.value, record.offset)
         else:
-            verdicts = [await self._judge_checkpoint(record)]
+            verdicts = [self._chain.receive_checkpoint(record.value, self._clock(), record.offset)]
         self._next[partition] = record.offset + 1
         await self._note(verdicts, partition)
 
-    async def _judge_checkpoint(self, record: ConsumerRecord) -> Verdict:
-        verdict = self._chain.receive_checkpoint(record.value, self._clock(), record.offset)
-        generation = self.trust.generation
-        if verdict.outcome is Outcome.REJECTED:
-            await self._read_keys()
-            if self.trust.generation != generation:
-                return self._chain.receive_checkpoint(record.value, self._clock(), record.offset)
-        return verdict
-
     async def _note(self, verdicts: Iterable[Verdict], partition: TopicPartition) -> None:
-        reasons = self._reasons[partition]
+        reasons, held = self._reasons[partition], self._held[partition]
         async with self._progress:
             for verdict in verdicts:
                 self.outcomes[partition.topic, verdict.outcome] += 1
                 if verdict.outcome is Outcome.HELD:
-                    self._held.add(verdict.offset)
+                    held.add(verdict.offset)
                     continue
-                self._held.discard(verdict.offset)
+                held.discard(verdict.offset)
                 if verdict.outcome is Outcome.REJECTED:
-                    log.warning("%s offset %d rejected: %s", partition.topic, verdict.offset, verdict.reason)
                     reasons[verdict.offset] = verdict.reason
                     if len(reasons) > _REMEMBERED:
                         del reasons[next(iter(reasons))]
             self._progress.notify_all()
 
     def _judged(self, partition: TopicPartition) -> int:
-        held = self._held if partition == self._keys else set()
+        held = self._held[partition]
         return min(self._next[partition], *held) if held else self._next[partition]
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -1,6 +1,7 @@
 """What is told about a record that nobody believes: its bytes to the dead letters, an event to audit.
 
-Both can be written twice after a restart. Their keys name the record, so a reader sees one.
+Both can be written twice after a restart. Their keys name the record, so a reader sees one. The worker's own log only gets
+a summary now and then: anybody can cause these.
 """
 
 import logging
@@ -15,6 +16,7 @@ __all__ = ["MAX_DEAD_LETTER", "Reporter"]
 
 log = logging.getLogger(__name__)
 MAX_DEAD_LETTER = 64 * 1024
+_SUMMARY_SECONDS = 10.0
 
 
 class Reporter:
@@ -27,11 +29,13 @@ class Reporter:
         self._audit = audit
         self._source = source
         self._clock = clock
+        self._told = 0
+        self._summary_at = float("-inf")
 
     async def rejected(self, topic: str, offset: int, reason: str, value: bytes | None) -> None:
         """Tell about one record of partition 0 of a control topic; returns when Kafka has both."""
         place = f"{topic}/0/{offset}"
-        log.warning("record %s is not believed: %s", place, reason)
+        self._summarize(place, reason)
         await send(
             self._dead_letters,
             key=place.encode(),
@@ -58,3 +62,10 @@ class Reporter:
             id=f"rejected/{place}",
         )
         await send(self._audit, key=event.key, value=event.to_json())
+
+    def _summarize(self, place: str, reason: str) -> None:
+        self._told += 1
+        now = self._clock()
+        if not 0 <= now - self._summary_at < _SUMMARY_SECONDS:
+            log.warning("%d records were not believed; the last, %s: %s", self._told, place, reason)
+            self._told, self._summary_at = 0, now

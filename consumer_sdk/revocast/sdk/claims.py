@@ -1,6 +1,7 @@
 """The claims of a verified token: one object, shared by every request that brings the token, so nobody can change it."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 __all__ = ["NO_CLAIMS", "Claims"]
@@ -10,10 +11,11 @@ class Claims(Mapping[str, Any]):
     """Claims as a read-only mapping: objects are mappings, arrays are tuples, all the way down."""
 
     __slots__ = ("_members",)
-    _members: dict[str, Any]
+    _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_members", {name: _frozen(value) for name, value in members.items()})
+        frozen = MappingProxyType({name: _frozen(value) for name, value in members.items()})
+        object.__setattr__(self, "_members", frozen)
 
     @property
     def subject(self) -> str:

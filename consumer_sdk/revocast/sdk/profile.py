@@ -1,29 +1,73 @@
-"""What an access token must say: RFC 9068 on RFC 7519, with the hardening of RFC 8725, and nothing optional about it.
+"""The token profile: every rule by which an access token is accepted, in the order in which they are applied.
 
-The signature has been verified before anything here is read. In order:
+From cheap to dear, and from what any stranger can send to what only an issuer can have signed: nothing is parsed that was
+not measured, no claim is read before the signature was verified, and nothing that a token says chooses how it is judged.
 
-* claims are of their types: times are finite numbers, names are non-empty strings, `aud` is a string or an array of them;
-* `iss` is the issuer that the key belongs to, and `aud` holds this service, both by exact code points;
-* `exp - iat` is within the lifetime that was signed for tokens of that `iat`, so no token outlives its revocation;
-* not expired, not used early, not issued in the future. Time is the later of the own clock and the newest time the issuer
-  signed: a slow clock keeps no token alive whose revocation has already expired from the log.
+The envelope (`parse_compact` in revocast.schemas.jose; the stream's events share it)
+ 1. A string of at most 16 KiB, with a header of at most 8 KiB.
+ 2. Three segments in compact form (RFC 7515 §3.1, §7.1), so no JWE, and no JSON serialization; each in the one spelling that
+    base64url has (RFC 7515 §2), so a token cannot be written in two ways.
+ 3. The header is strict JSON (RFC 8725 §2.6, revocast.schemas.strict_json), bounded in depth and values before it is parsed.
+ 4. No parameter that changes what the payload is: `crit`, `b64`, `enc`, `zip`, `cty` (RFC 7515 §4.1.11, RFC 7797 §6, RFC 7516
+    §4.1, RFC 7519 §5.2). `jwk`, `jku`, `x5u`, `x5c`, `x5t` are not looked at, here or later (RFC 8725 §3.10).
+ 5. `typ` says access token, as a media type (RFC 9068 §2.1, §4; RFC 8725 §3.11): not an ID token, not an event of ours.
+ 6. `kid` is a name of 1 to 256 characters. It only selects from the signed key set (RFC 8725 §3.10), and opens nothing.
+
+The key
+ 7. It stands in the newest signed key set under an issuer that this service accepts, and its state lets it verify; what the
+    root distrusts is refused by name.
+ 8. `alg` is the one that belongs to the key (RFC 8725 §3.1, §3.2): no `none`, no HMAC with a public key, no PS256 with an
+    RS256 key. `Ed25519` is `EdDSA` (RFC 9864 §2.2). That the key is for signatures, of its type and curve, and strong, was
+    checked when the key set was read (RFC 7517 §4.2, §4.3; RFC 7518 §3.3; RFC 8725 §3.4).
+ 9. The signature verifies over the bytes that were sent (RFC 7515 §5.2).
+
+The claims
+10. Strict JSON again, an object, bounded in depth and values (RFC 8725 §2.6, §3.7; RFC 7519 §4).
+11. All that RFC 9068 §2.2 requires is there.
+12. What a revocation may name can be named (revocast.schemas.naming): no token escapes by a `sub` that is a list.
+13. `iss` is the issuer of the key that signed (RFC 9068 §4, RFC 8725 §3.8), by exact code points.
+14. `aud` is a string or an array of strings, and holds this service (RFC 7519 §4.1.3, RFC 8725 §3.9), by exact code points.
+15. `scope` is a string (RFC 9068 §2.2.3, RFC 8693 §4.2).
+16. `iat`, `exp`, `nbf` are finite numbers of seconds in the range of the log (RFC 7519 §2).
+17. `exp` is after `iat` by at most the lifetime that was signed for that `iat`: no token outlives its revocation.
+
+The time (`check_time`: again whenever a remembered token comes back)
+18. Not expired, not used early, not issued in the future (RFC 7519 §4.1.4 to §4.1.6), with the signed leeway. Time is the
+    later of the own clock and the newest time the issuer signed: a slow clock keeps no token alive whose revocation has
+    already left the log.
+
+Then the deny-list is asked (verifier.py). An error says which rule was broken and never holds a part of the token, nor does
+any error that it came from.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from revocast.schemas.naming import NAMING_CLAIMS
+from revocast.schemas.errors import JoseError
+from revocast.schemas.jose import Compact, parse_compact, parse_json, same_algorithm
+from revocast.schemas.naming import MAX_NAME, NAMING_CLAIMS, can_name
 from revocast.schemas.row import NEVER
-from revocast.sdk.errors import ClaimInvalid, TokenExpired, TokenMalformed, TokenNotYetValid
+from revocast.sdk.errors import (
+    AlgorithmNotAllowed,
+    ClaimInvalid,
+    SignatureInvalid,
+    TokenExpired,
+    TokenMalformed,
+    TokenNotYetValid,
+    TokenRevoked,
+    UnknownKey,
+)
 from revocast.sdk.keyring import Keyring, TokenKey
 
-__all__ = ["MAX_TOKEN_BYTES", "Profile", "check_claims", "check_header", "check_time"]
+__all__ = ["MAX_TOKEN_BYTES", "Authentic", "Profile", "authenticate", "check_time"]
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
-MAX_CLAIMS: Final = 256
 _MAX_KID: Final = 256
+_MAX_DEPTH: Final = 8
+_MAX_VALUES: Final = 1024
+_ALWAYS_REQUIRED: Final = frozenset({"iss", "aud", "exp", "iat"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +84,129 @@ class Profile:
     types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 §2.1
 
 
-def check_header(header: Mapping[str, Any], profile: Profile) -> str:
-    """The `kid`. Raises `TokenMalformed`. `jwk`, `jku`, `x5u` and `x5c` are not looked at (RFC 8725 §3.10)."""
-    typ, kid = header.get("typ"), header.get("kid")
-    if not isinstance(typ, str) or typ.lower() not in profile.types:
-        raise TokenMalformed("The token is not an access token (typ).")
-    if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID:
-        raise TokenMalformed("The token does not name a key (kid).")
-    return kid
+class Authentic(NamedTuple):
+    """A token that keeps every rule which time does not change."""
+
+    claims: dict[str, Any]
+    key: TokenKey
+    signing_input: bytes
 
 
-def check_claims(claims: Any, key: TokenKey, keyring: Keyring, profile: Profile) -> Mapping[str, Any]:
-    """The claims, whose every rule that time does not change holds. Raises `ClaimInvalid`, naming the claim."""
-    if not isinstance(claims, dict) or len(claims) > MAX_CLAIMS:
-        raise TokenMalformed("The token's claims are not an object of reasonable size.")
-    for name in sorted({"iss", "aud", "exp", "iat"} | profile.required):
-        if name not in claims:
-            raise ClaimInvalid(name, "is missing.")
-    for name in (*NAMING_CLAIMS, *keyring.declared):
-        if name in claims and not (isinstance(claims[name], str) and claims[name]):
-            raise ClaimInvalid(name, "must be a non-empty string, because a revocation may name it.")
-    if claims["iss"] != key.issuer.issuer:
-        raise ClaimInvalid("iss", "is not the issuer of the key that signed.")
-    if not _names_audience(claims["aud"], profile.audience):
-        raise ClaimInvalid("aud", "does not name this service.")
-    if not isinstance(claims.get("scope", ""), str):
-        raise ClaimInvalid("scope", "must be a string of scopes (RFC 8693 section 4.2).")
-    _check_lifetime(claims, key)
-    return claims
+def authenticate(token: str, keyring: Keyring, profile: Profile) -> Authentic:
+    """Rules 1 to 17. Raises a `TokenError`."""
+    try:
+        compact = parse_compact(token, MAX_TOKEN_BYTES)  # 1 to 4
+    except JoseError as error:
+        raise TokenMalformed(f"The token is malformed ({error}).") from None
+    _check_type(compact.header, profile.types)  # 5
+    kid = _kid(compact.header)  # 6
+    keys = _usable_keys(keyring, kid)  # 7
+    key = _signer(compact, keys)  # 8, 9
+    try:
+        claims = parse_json(compact.payload, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)  # 10
+    except JoseError as error:
+        raise TokenMalformed(f"The token's claims are malformed ({error}).") from None
+    if not isinstance(claims, dict):
+        raise TokenMalformed("The token's claims are not an object.")
+    _check_required(claims, profile.required)  # 11
+    _check_names(claims, keyring.declared)  # 12
+    _check_issuer(claims, key)  # 13
+    _check_audience(claims, profile.audience)  # 14
+    _check_scope(claims)  # 15
+    _check_times(claims)  # 16
+    _check_lifetime(claims, key)  # 17
+    return Authentic(claims, key, compact.signing_input)
 
 
 def check_time(claims: Mapping[str, Any], now: float, leeway: int) -> None:
-    """Raise `TokenExpired` or `TokenNotYetValid`. `now` in seconds since 1970, `leeway` in seconds."""
+    """Rule 18. Raise `TokenExpired` or `TokenNotYetValid`. `now` in seconds since 1970, `leeway` in seconds."""
     if claims["exp"] + leeway <= now:
         raise TokenExpired("The token has expired.")
     if claims["iat"] > now + leeway or claims.get("nbf", 0) > now + leeway:
         raise TokenNotYetValid("The token is not valid yet.")
 
 
+def _check_type(header: Mapping[str, Any], types: frozenset[str]) -> None:
+    typ = header.get("typ")
+    # ASCII first: lower() also makes an ASCII letter of some that are none.
+    if not isinstance(typ, str) or not typ.isascii() or typ.lower() not in types:
+        raise TokenMalformed("The token is not an access token (typ).")
+
+
+def _kid(header: Mapping[str, Any]) -> str:
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID:
+        raise TokenMalformed("The token does not name a key (kid).")
+    return kid
+
+
+def _usable_keys(keyring: Keyring, kid: str) -> list[TokenKey]:
+    if keyring.distrusts_all:
+        raise TokenRevoked("issuer", "block")
+    named = keyring.named(kid)
+    if named and all(key.withdrawn for key in named):
+        raise TokenRevoked("key", "block")
+    usable = [key for key in named if key.verifies]
+    if not usable:
+        raise UnknownKey("The token names a key that is not in the key set, or that no longer signs.")
+    return usable
+
+
+def _signer(compact: Compact, keys: Sequence[TokenKey]) -> TokenKey:
+    alg = compact.header.get("alg")
+    fitting = [key for key in keys if same_algorithm(alg, key.public.alg)]
+    if not fitting:
+        raise AlgorithmNotAllowed("The token's algorithm is not the one that belongs to its key.")
+    for key in fitting:
+        if key.public.verify(compact.signing_input, compact.signature):
+            return key
+    raise SignatureInvalid("The signature does not verify.")
+
+
+def _check_required(claims: Mapping[str, Any], required: frozenset[str]) -> None:
+    missing = (_ALWAYS_REQUIRED | required) - claims.keys()
+    if missing:
+        raise ClaimInvalid(min(missing), "is missing.")
+
+
+def _check_names(claims: Mapping[str, Any], declared: Sequence[str]) -> None:
+    for name in (*NAMING_CLAIMS, *declared):
+        if name in claims and not can_name(claims[name]):
+            raise ClaimInvalid(
+                name,
+                f"must be a string of 1 to {MAX_NAME} characters without NUL, because a revocation may name it.",
+            )
+
+
+def _check_issuer(claims: Mapping[str, Any], key: TokenKey) -> None:
+    if claims["iss"] != key.issuer.issuer:
+        raise ClaimInvalid("iss", "is not the issuer of the key that signed.")
+
+
+def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
+    aud = claims["aud"]
+    named = [aud] if isinstance(aud, str) else aud
+    if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
+        raise ClaimInvalid("aud", "must be a string or an array of strings.")
+    if audience not in named:
+        raise ClaimInvalid("aud", "does not name this service.")
+
+
+def _check_scope(claims: Mapping[str, Any]) -> None:
+    if not isinstance(claims.get("scope", ""), str):
+        raise ClaimInvalid("scope", "must be a string of scopes, with a space between them.")
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    for name in ("iat", "exp", "nbf"):
+        value = claims.get(name, 0)
+        # By type: to Python, true is the number 1. Every reader of the log counts seconds in 32 bits.
+        if type(value) not in (int, float) or not 0 <= value < NEVER:
+            raise ClaimInvalid(name, "must be a number of seconds since 1970.")
+
+
 def _check_lifetime(claims: Mapping[str, Any], key: TokenKey) -> None:
-    iat, exp = _time(claims, "iat"), _time(claims, "exp")
-    if "nbf" in claims:
-        _time(claims, "nbf")
+    iat, exp = claims["iat"], claims["exp"]
     # From floor(iat), as cutoffs compare it: a fraction of a second must not outlive the row that refuses it.
     issued_at = math.floor(iat)
     longest = key.issuer.max_lifetime(issued_at)
@@ -89,16 +214,3 @@ def _check_lifetime(claims: Mapping[str, Any], key: TokenKey) -> None:
         raise ClaimInvalid("iat", "lies before the first lifetime that the key set declares.")
     if not iat < exp <= issued_at + longest:
         raise ClaimInvalid("exp", f"must be after iat, by at most the {longest} s that the key set allows.")
-
-
-def _time(claims: Mapping[str, Any], name: str) -> float:
-    value = claims[name]
-    if type(value) not in (int, float) or not 0 <= value < NEVER:  # bool is an int; NaN compares false
-        raise ClaimInvalid(name, "must be a number of seconds since 1970.")
-    return float(value)
-
-
-def _names_audience(aud: object, audience: str) -> bool:
-    if isinstance(aud, str):
-        return aud == audience
-    return isinstance(aud, list) and all(isinstance(each, str) for each in aud) and audience in aud

@@ -11,10 +11,18 @@ from typing import Any, Final
 
 from revocast.schemas.jose import b64u
 
-__all__ = ["NAMING_CLAIMS", "values_of"]
+__all__ = ["MAX_NAME", "NAMING_CLAIMS", "can_name", "values_of"]
 
 NAMING_CLAIMS: Final = ("jti", "sid", "grant_id", "sub", "client_id", "azp")
-"""Registered claims that can name a token. Where present, a verifier requires them to be non-empty strings."""
+"""Registered claims that can name a token. Where present, a verifier requires that they `can_name` it."""
+
+MAX_NAME: Final = 1024
+"""Code points of the longest value that a revocation can name."""
+
+
+def can_name(value: object) -> bool:
+    """Whether a revocation can name this value of a claim: 1 to 1,024 code points, without NUL (PostgreSQL stores none)."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and "\0" not in value
 
 
 def values_of(kind: str, claims: Mapping[str, Any], kid: str, signing_input: bytes) -> tuple[str, ...] | None:

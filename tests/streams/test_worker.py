@@ -139,3 +139,32 @@ async def test_it_names_the_setting_that_is_missing(workers: Callable[[], Worker
     worker.start()
     assert worker.ended() == 2
     assert "REVOCAST_ROOT" in worker.log.read_text()
+
+
+async def test_a_list_that_expires_is_said_and_an_expired_one_ends_the_answers(
+    publisher: Publisher, worker: Worker
+) -> None:
+    issuer = publisher.issuer
+    await ready(worker)
+    assert (await status_of(worker))["warnings"] == []
+
+    issuer.list_lifetime = 59 * 86400 + 3600
+    issuer.publish_delegations()
+    await publisher.checkpoint()
+
+    async def said() -> bool:
+        return "expires in 59 days" in "".join((await status_of(worker))["warnings"])
+
+    await eventually("the warning", said, worker)
+    assert (await worker.get("/readyz")).status_code == 200
+
+    issuer.list_lifetime = 0
+    issuer.publish_delegations()
+    await publisher.checkpoint()
+
+    async def refused() -> bool:
+        answer = await worker.get("/readyz")
+        return answer.status_code == 503 and "the delegation list has expired" in answer.text
+
+    await eventually("the end of its answers", refused, worker)
+    assert "expires in 59 days" in worker.log.read_text()

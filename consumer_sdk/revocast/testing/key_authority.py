@@ -33,6 +33,8 @@ class KeyAuthority:
         self.distrusted = Distrust()
         self.token_keys: dict[str, PrivateKey] = {}
         self.key_states: dict[str, KeyState] = {}
+        self.list_lifetime = _YEAR
+        """Seconds until the next delegation list expires."""
         self.delegations = 0
         self.key_set = 0
         self._started = now
@@ -123,7 +125,7 @@ class KeyAuthority:
             version=self.delegations,
             epoch=self._epoch,
             opened_by=opened_by,
-            expires_at=self.now + _YEAR,
+            expires_at=self.now + self.list_lifetime,
             keys=tuple(self.delegates),
             distrust=self.distrusted,
             roots=self.roots,

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.topics import Topics
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
@@ -50,6 +51,7 @@ class ControlReader:
         self._clock = clock
         self._asked_at = float("-inf")
         self._current_at: float | None = None
+        self._said: str | None = None
         self._held: dict[TopicPartition, set[int]] = {self._keys: set(), self._checkpoints: set()}
         self._reasons: dict[TopicPartition, dict[int, str]] = {self._keys: {}, self._checkpoints: {}}
         self._next: dict[TopicPartition, int] = {self._keys: 0, self._checkpoints: 0}
@@ -59,6 +61,18 @@ class ControlReader:
     def checkpoint(self) -> Checkpoint | None:
         """The newest believed."""
         return self._chain.checkpoint
+
+    @property
+    def expiry(self) -> str | None:
+        """What is to be said about the expiry of the delegation list; None: nothing yet."""
+        listed = self.trust.delegations
+        return expiry_warning(listed.expires_at, self._clock()) if listed else None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the list has expired: then nobody knows which keys are still delegated."""
+        listed = self.trust.delegations
+        return listed is not None and listed.expires_at <= self._clock()
 
     @property
     def link_age(self) -> float | None:
@@ -79,6 +93,9 @@ class ControlReader:
         await self._retried(self._read_keys)
         while True:
             await self._retried(self._turn)
+            if self.expiry != self._said:
+                self._said = self.expiry
+                log.warning("%s", self._said or "the delegation list has been renewed")
 
     async def keys_read(self) -> None:
         """Return when this reader has judged `revocast.keys` up to an end offset asked now."""

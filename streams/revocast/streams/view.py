@@ -70,6 +70,8 @@ class View:
         checkpoint, link_age = self._control.checkpoint, self._control.link_age
         if checkpoint is None or link_age is None:
             raise Behind("no checkpoint has been read yet")
+        if self._control.expired:
+            raise Behind("the delegation list has expired; nobody knows which keys are still delegated")
         if link_age > MAX_LINK_AGE:
             raise Behind(f"Kafka has not been heard of for {link_age:.0f} s")
         mark = shard.mark

@@ -115,6 +115,7 @@ class Status(_Answer):
     outcomes: dict[str, dict[str, int]] = Field(
         description="records by topic and outcome, since this worker started"
     )
+    warnings: list[str] = Field(description="what needs somebody's attention though look-ups are answered")
 
 
 class Health(_Answer):

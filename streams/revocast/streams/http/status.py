@@ -64,6 +64,7 @@ def status_routes(
             chain=Place.of(follower.mark) if follower and follower.mark else None,
             flaws=[str(flaw) for flaw in follower.chain.flaws] if follower else [],
             outcomes=_outcomes(control, chain),
+            warnings=[control.expiry] if control.expiry else [],
         )
 
     @routes.get("/healthz")

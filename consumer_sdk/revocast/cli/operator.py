@@ -28,6 +28,7 @@ class Operator:
             base_url=settings.issuer.rstrip("/"),
             timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
             headers={"User-Agent": "revocast-cli"},
+            verify=settings.caller_context(),
             trust_env=not settings.is_local,  # no proxy stands between us and our own host
         )
         self._tokens: dict[str, str] = {}

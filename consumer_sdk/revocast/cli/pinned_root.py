@@ -16,7 +16,8 @@ def pinned_root() -> tuple[str, str, bool]:
     if settings.root:
         return settings.issuer, settings.root, True
     try:
-        return settings.issuer, root_of(fetch_list(settings.issuer, _TIMEOUT_S), settings.issuer), False
+        listed = fetch_list(settings.issuer, _TIMEOUT_S, settings.caller_context())
+        return settings.issuer, root_of(listed, settings.issuer), False
     except PinFailed as error:
         raise Unreachable(
             f"{settings.issuer} does not say what its root is: {error}",

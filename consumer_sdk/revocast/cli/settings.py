@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 
 from revocast.cli.errors import Misused
 from revocast.schemas.errors import SchemaError, SettingsError
+from revocast.schemas.https import HttpsCallerSettings
 from revocast.schemas.jose import parse_json
 from revocast.schemas.settings import KafkaSettings, Settings
 
@@ -26,7 +27,7 @@ _HINT = (
 )
 
 
-class OperatorSettings(Settings):
+class OperatorSettings(HttpsCallerSettings):
     """Who we are to the issuer. The secret is never shown and never written; it travels over TLS, or on this host."""
 
     issuer: str = Field(pattern=r"^https?://")
@@ -44,7 +45,7 @@ class OperatorSettings(Settings):
             return False
 
 
-class TrustSettings(Settings):
+class TrustSettings(HttpsCallerSettings):
     """Whose log it is: the issuer URL, and the root's RFC 7638 thumbprint if it is pinned here."""
 
     issuer: str = Field(pattern=r"^https?://")

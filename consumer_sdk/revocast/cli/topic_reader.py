@@ -5,9 +5,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from revocast.cli.errors import CliError, Misused, Unreachable
+from revocast.cli.errors import CliError, Denied, Misused, Unreachable
+from revocast.schemas.connecting import obstacle
 from revocast.schemas.settings import KafkaSettings
 
 __all__ = ["assigned", "kafka_error", "read_to_end", "read_until", "seek_back"]
@@ -15,11 +22,17 @@ __all__ = ["assigned", "kafka_error", "read_to_end", "read_until", "seek_back"]
 _POLL_MS = 500
 
 
-def kafka_error(kafka: KafkaSettings, error: Exception) -> CliError:
+async def kafka_error(kafka: KafkaSettings, error: KafkaError) -> CliError:
     """A Kafka client's error, in words."""
+    if isinstance(error, TopicAuthorizationFailedError | ClusterAuthorizationFailedError):
+        return Denied(
+            f"Kafka at {kafka.kafka} does not allow that: {error}",
+            "Rights are given by `revocast topics acl`.",
+        )
+    why = await obstacle(create_conn, kafka)
     return Unreachable(
-        f"Kafka at {kafka.kafka} does not answer: {error}",
-        "Is it running, and is REVOCAST_KAFKA right?",
+        f"Kafka at {why}" if why else f"Kafka at {kafka.kafka} does not answer: {error}",
+        "Is it running, and are REVOCAST_KAFKA and the REVOCAST_KAFKA_… that protect it right?",
     )
 
 
@@ -39,7 +52,7 @@ async def assigned(kafka: KafkaSettings, topic: str) -> AsyncIterator[AIOKafkaCo
     except UnknownTopicOrPartitionError:
         raise Misused(f"topic {topic} does not exist", "Create it: revocast topics ensure") from None
     except KafkaError as error:
-        raise kafka_error(kafka, error) from None
+        raise await kafka_error(kafka, error) from None
     finally:
         await consumer.stop()
 

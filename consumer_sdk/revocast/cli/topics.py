@@ -1,4 +1,4 @@
-"""`revocast topics`: create what is missing, and check that what is there loses nothing."""
+"""`revocast topics`: create what is missing, and check that what is there loses nothing. `acl` is in a file of its own."""
 
 import asyncio
 import shlex
@@ -16,12 +16,17 @@ from revocast.cli.answer import Answer, AsJson, lines
 from revocast.cli.errors import FOUND, Refused
 from revocast.cli.settings import kafka_settings
 from revocast.cli.topic_reader import kafka_error
+from revocast.cli.topics_acl import acl
 from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.topics import TopicSpec, problems
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The Kafka topics: create, and check that they lose nothing.", no_args_is_help=True)
+app = typer.Typer(
+    help="The Kafka topics: create, check that they lose nothing, and say who may do what.",
+    no_args_is_help=True,
+)
+app.command()(acl)
 
 _MAX_REPLICAS = 3
 _SETTLE_S = 10.0
@@ -68,7 +73,7 @@ async def _run(kafka: KafkaSettings, replicas: int | None, *, create: bool) -> A
             await _create(admin, missing, copies)
         findings = await _check(admin, [spec for spec in specs if create or spec.name in existing], kafka)
     except KafkaError as error:
-        raise kafka_error(kafka, error) from None
+        raise await kafka_error(kafka, error) from None
     finally:
         await admin.close()
     names = [spec.name for spec in missing]

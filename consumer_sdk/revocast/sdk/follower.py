@@ -12,8 +12,10 @@ import contextlib
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
 
+from revocast.schemas.connecting import obstacle
 from revocast.schemas.settings import KafkaSettings
 from revocast.sdk.backoff import Backoff
 from revocast.sdk.clock import Clock
@@ -47,6 +49,7 @@ class Follower:
             Topic.LOG: topics.revocations,
         }
         self.problem = "not connected yet"
+        self._settings = settings
         self._options = settings.client_options()
         self._partitions = {topic: TopicPartition(name, 0) for topic, name in names.items()}
         self._core = core
@@ -74,7 +77,12 @@ class Follower:
                 self.problem = "Kafka: the connection was lost"
                 logger.info("connecting again: %s", self.problem)
             except (KafkaError, OSError, TimeoutError, _LinkLost) as error:
-                self.problem = f"Kafka: {error}" if str(error) else f"Kafka: {type(error).__name__}"
+                why = (
+                    await obstacle(create_conn, self._settings)
+                    if isinstance(error, KafkaConnectionError)
+                    else ""
+                )
+                self.problem = f"Kafka: {why or str(error) or type(error).__name__}"
                 logger.info("connecting again: %s", self.problem)
             except (
                 Exception
@@ -120,7 +128,9 @@ class Follower:
         existing = await consumer.topics()
         missing = sorted(tp.topic for tp in self._partitions.values() if tp.topic not in existing)
         if missing:
-            raise _LinkLost(f"no such topic: {', '.join(missing)}; has the issuer been initialized?")
+            raise _LinkLost(
+                f"no such topic: {', '.join(missing)}; has the issuer been initialized, and may we read them?"
+            )
         partitions = list(self._partitions.values())
         consumer.assign(partitions)
         begins = await consumer.beginning_offsets(partitions)

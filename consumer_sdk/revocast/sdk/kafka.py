@@ -72,10 +72,10 @@ class KafkaSource:
                 await asyncio.sleep(_TICK)
 
     async def _first_use(self) -> str:
-        issuer, backoff = self._settings.issuer, Backoff(0.2, 5.0)
+        issuer, tls, backoff = self._settings.issuer, self._settings.caller_context(), Backoff(0.2, 5.0)
         while True:
             try:
-                root = root_of(await asyncio.to_thread(fetch_list, issuer, _FETCH_TIMEOUT), issuer)
+                root = root_of(await asyncio.to_thread(fetch_list, issuer, _FETCH_TIMEOUT, tls), issuer)
             except PinFailed as error:
                 self._pin_problem = str(error)
                 await asyncio.sleep(backoff.next())

@@ -3,17 +3,17 @@
 Plain HTTP is taken from loopback only, and no redirect is followed: the pin is worth what the connection is worth.
 """
 
-import ipaddress
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import MAX_EVENT_BYTES, Envelope
 from revocast.schemas.jose import thumbprint
 from revocast.sdk.errors import PinFailed
+from revocast.sdk.loopback import is_loopback
 
 __all__ = ["fetch_list", "root_of"]
 
@@ -25,12 +25,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def fetch_list(issuer: str, timeout: float) -> bytes:
-    """The issuer's signed delegation list. Blocks for up to `timeout` seconds. Raises `PinFailed`."""
-    local = _is_loopback(issuer)
+def fetch_list(issuer: str, timeout: float, tls: ssl.SSLContext) -> bytes:
+    """The issuer's signed delegation list; `tls` judges its certificate. Blocks for up to `timeout` seconds.
+
+    Raises `PinFailed`.
+    """
+    local = is_loopback(issuer)
     if not issuer.startswith("https://") and not (local and issuer.startswith("http://")):
         raise PinFailed("The issuer is not an https URL, so its root cannot be pinned on first use.")
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirect(), urllib.request.HTTPSHandler(context=tls)]
     if local:
         handlers.append(urllib.request.ProxyHandler({}))
     try:
@@ -57,11 +60,3 @@ def root_of(value: bytes, issuer: str) -> str:
     if not envelope.verified_by(root):
         raise PinFailed("The delegation list is not signed by its own root.")
     return root.kid
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

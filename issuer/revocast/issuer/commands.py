@@ -132,6 +132,7 @@ def serve_issuer(
             access_log=False,  # uvicorn's would hold queries; ours is in the application
             server_header=False,
             log_config=None,
+            **settings.server_options(),
         )
     except SystemExit as end:
         # uvicorn ends with 3 when it cannot start, which means `pending` here.

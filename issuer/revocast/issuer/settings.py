@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from revocast.issuer.bootstrap import Home
 from revocast.issuer.keystore import SealedKeys
+from revocast.schemas.https import HttpsServerSettings
 from revocast.schemas.settings import KafkaSettings, LogSettings, Settings
 
 __all__ = ["HomeSettings", "IssuerSettings", "check_issuer_url"]
@@ -64,7 +65,7 @@ class HomeSettings(Settings):
         return self.database_url.get_secret_value() if self.database_url else Home(self.home).database_url
 
 
-class IssuerSettings(HomeSettings, KafkaSettings, LogSettings):
+class IssuerSettings(HomeSettings, KafkaSettings, HttpsServerSettings, LogSettings):
     """Everything that `revocast serve issuer` reads. Times in seconds."""
 
     master_key: SecretStr | None = Field(

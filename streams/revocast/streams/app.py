@@ -1,13 +1,14 @@
 """Assembly of one worker: what it consists of, and what is told to whom."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
 from revocast.schemas.topics import FRAME_PARTITIONS
@@ -51,7 +52,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
     topics, internal = settings.topics, InternalTopics(settings.app_id)
     failure = Failure()
 
-    app = _faust_app(settings)
+    app = _faust_app(settings, options)
     app.producer.buffer.max_messages = (
         10_000  # With 100, a batch of table writes halts all reading for 0.1 s.
     )
@@ -93,17 +94,18 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
         app.agent(raw(topic), name=name)(_or_fail(work, failure))
     _on_rebalance(app, table, chain, shards)
 
-    peers = Peers(app, internal.changelog, settings.url)
+    peers = Peers(app, internal.changelog, settings.url, settings.caller_context())
     view = View(control, shards, lambda: bool(app.rebalancing))
     api = build_api(view, control, chain, peers, settings.url, clock)
     return Streams(app, control_consumer, control, chain, shards, peers, api, failure)
 
 
-def _faust_app(settings: StreamsSettings) -> faust.App:
+def _faust_app(settings: StreamsSettings, options: Mapping[str, Any]) -> faust.App:
     settings.streams_datadir.mkdir(parents=True, exist_ok=True)
     return faust.App(
         settings.app_id,
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(options),
         store="rocksdb://",
         datadir=settings.streams_datadir,
         canonical_url=settings.url,
@@ -116,6 +118,21 @@ def _faust_app(settings: StreamsSettings) -> faust.App:
         # All topics exist before Faust starts, with the settings that they need.
         topic_allow_declare=False,
         topic_disable_leader=True,
+    )
+
+
+def _credentials(options: Mapping[str, Any]) -> Credentials | None:
+    """Faust's form of what aiokafka's clients take."""
+    context = options.get("ssl_context")
+    if context is None:
+        return None
+    if "sasl_mechanism" not in options:
+        return SSLCredentials(context)
+    return SASLCredentials(
+        username=options["sasl_plain_username"],
+        password=options["sasl_plain_password"],
+        mechanism=options["sasl_mechanism"],
+        ssl_context=context,
     )
 
 

@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from revocast.schemas.errors import SettingsError
-from revocast.streams.errors import StreamsError
+from revocast.streams.errors import KafkaAway, StreamsError
 from revocast.streams.settings import StreamsSettings
 
 __all__ = ["app", "serve"]
 
 app = typer.Typer()
 serve = typer.Typer()
+
+_FAILED = 1
+_MISUSED = 2
 
 
 @serve.command()
@@ -36,7 +39,7 @@ def streams(
         raise typer.Exit(asyncio.run(run(settings)))
     except (SettingsError, StreamsError) as error:
         typer.echo(f"revocast serve streams: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(_FAILED if isinstance(error, KafkaAway) else _MISUSED) from None
 
 
 def _configure_logs(level: str) -> None:

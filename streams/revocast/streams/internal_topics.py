@@ -6,15 +6,16 @@ longer asks for what it misses. Changelogs are compacted after a day at the earl
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from time import monotonic
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
+from revocast.schemas.connecting import obstacle
+from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.topics import FRAME_PARTITIONS, Topics
-from revocast.streams.errors import TopicMissing
+from revocast.streams.errors import KafkaAway, TopicMissing
 
 __all__ = ["BUCKETS", "InternalTopics", "ensure"]
 
@@ -49,17 +50,22 @@ class InternalTopics:
         ]
 
 
-async def ensure(options: Mapping[str, Any], topics: Topics, internal: InternalTopics) -> None:
-    """Wait for the control topics, then create the internal ones as replicated as those. Raises `TopicMissing`."""
-    admin = AIOKafkaAdminClient(**options)
-    await admin.start()
+async def ensure(kafka: KafkaSettings, internal: InternalTopics) -> None:
+    """Wait for the control topics, then create the internal ones as replicated as those.
+
+    Raises `KafkaAway`, or `TopicMissing`.
+    """
+    admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
-        replicas = await _replicas(admin, topics)
+        await admin.start()
+        replicas = await _replicas(admin, kafka.topics)
         answer = await admin.create_topics(internal.new(replicas))
         for name, code, *_ in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise TopicMissing(f"{name} cannot be created: {error.__name__}")
+    except KafkaConnectionError as error:
+        raise KafkaAway(f"Kafka: {await obstacle(create_conn, kafka) or error}") from None
     finally:
         await admin.close()
 

@@ -1,5 +1,6 @@
 """The other workers: who holds a partition, and asking them over HTTP. One hop, never more."""
 
+import ssl
 from collections.abc import Mapping
 from typing import cast
 
@@ -17,12 +18,13 @@ _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 class Peers:
-    """`table_topic` is the table's changelog, whose assignment Faust shares among the workers."""
+    """`table_topic` is the table's changelog, whose assignment Faust shares among the workers; `tls` judges their certificates."""
 
-    def __init__(self, app: faust.App, table_topic: str, own_url: str) -> None:
+    def __init__(self, app: faust.App, table_topic: str, own_url: str, tls: ssl.SSLContext) -> None:
         self._app = app
         self._table_topic = table_topic
         self._own_url = own_url
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -44,7 +46,9 @@ class Peers:
             raise NotHere(f"partition {partition} is on the move, ask again")
         self._session = self._session or aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
-            async with self._session.get(url + path, params=params, headers={FORWARDED: "1"}) as answer:
+            async with self._session.get(
+                url + path, params=params, headers={FORWARDED: "1"}, ssl=self._tls
+            ) as answer:
                 return answer.status, answer.headers, await answer.read()
         except (aiohttp.ClientError, TimeoutError):
             raise NotHere(f"the worker that holds partition {partition} does not answer") from None

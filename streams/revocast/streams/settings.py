@@ -5,12 +5,13 @@ from pathlib import Path
 from platformdirs import user_data_path
 from pydantic import Field
 
+from revocast.schemas.https import HttpsCallerSettings, HttpsServerSettings
 from revocast.schemas.settings import KafkaSettings, LogSettings
 
 __all__ = ["StreamsSettings"]
 
 
-class StreamsSettings(KafkaSettings, LogSettings):
+class StreamsSettings(KafkaSettings, HttpsServerSettings, HttpsCallerSettings, LogSettings):
     """Field `streams_listen` is `REVOCAST_STREAMS_LISTEN`, and so on. Each worker needs a `streams_datadir` of its own."""
 
     issuer: str = Field(min_length=1, description="issuer URL of the deployment")
@@ -48,7 +49,7 @@ class StreamsSettings(KafkaSettings, LogSettings):
     @property
     def url(self) -> str:
         """Where other workers reach this one."""
-        return (self.streams_url or f"http://{self.streams_listen}").rstrip("/")
+        return (self.streams_url or f"{self.scheme}://{self.streams_listen}").rstrip("/")
 
     @property
     def app_id(self) -> str:

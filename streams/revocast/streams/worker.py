@@ -29,11 +29,11 @@ FAILED: Final = 1
 
 
 async def run(settings: StreamsSettings) -> int:
-    """Serve until SIGTERM or SIGINT; the process's exit status. Raises `TopicMissing` when Kafka is not set up."""
+    """Serve until SIGTERM or SIGINT; the process's exit status. Raises `TopicMissing` or `KafkaAway` when Kafka is not set up."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await ensure(settings.client_options(), settings.topics, InternalTopics(settings.app_id))
+    await ensure(settings, InternalTopics(settings.app_id))
     streams = build(settings)
     server = _Server(
         uvicorn.Config(
@@ -44,6 +44,7 @@ async def run(settings: StreamsSettings) -> int:
             lifespan="off",
             log_config=None,
             access_log=False,
+            **settings.server_options(),
         )
     )
     await streams.control_consumer.start()

@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from revocast.issuer.authority.answers import RelayReport
 from revocast.issuer.clock import Clock, wall_clock
@@ -32,6 +33,7 @@ from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.outbox import write_event
 from revocast.schemas.audit import AuditType
+from revocast.schemas.connecting import obstacle
 from revocast.schemas.settings import KafkaSettings
 
 __all__ = ["Relay"]
@@ -115,8 +117,9 @@ class Relay:
                     _LOG.warning("relay: %s; standing again", error)
                     await self._election.resign()
                 except (KafkaError, IssuerError, OSError) as error:
-                    self._report("connecting", f"{type(error).__name__}: {error}")
-                    _LOG.warning("relay: %s: %s; checking the log again", type(error).__name__, error)
+                    problem = await self._in_words(error)
+                    self._report("connecting", problem)
+                    _LOG.warning("relay: %s; checking the log again", problem)
                     delay = (
                         _RETRY_S[0] if loop.time() - started > _RETRY_S[1] else min(delay * 2, _RETRY_S[1])
                     )
@@ -217,6 +220,12 @@ class Relay:
                 task = asyncio.create_task(_stop(client))
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
+
+    async def _in_words(self, error: Exception) -> str:
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, KafkaConnectionError) and (why := await obstacle(create_conn, self._kafka)):
+            return f"Kafka: {why}"
+        return said
 
     def _handle_timers(self) -> None:
         self._keys.advance()

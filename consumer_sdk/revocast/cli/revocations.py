@@ -8,7 +8,7 @@ from rich.console import Group
 
 from revocast.cli.answer import Answer, AsJson, lines, table
 from revocast.cli.operator import Operator
-from revocast.cli.selectors import words_of
+from revocast.cli.selectors import named_by
 from revocast.cli.settings import operator_settings
 from revocast.cli.times import show_time
 
@@ -56,7 +56,7 @@ def _row(item: Mapping[str, Any]) -> tuple[object, ...]:
     cutoff = item.get("cutoff")
     return (
         item.get("n", ""),
-        words_of(item["selector"]),
+        named_by(item),
         item["slot"],
         f"issued until {show_time(cutoff)}" if item["slot"] == "cutoff" else "everything",
         show_time(item.get("expires_at")),

@@ -15,6 +15,7 @@ __all__ = [
     "KindArgument",
     "TokenIssuer",
     "Values",
+    "named_by",
     "selector_of",
     "words_of",
 ]
@@ -74,6 +75,13 @@ def selector_of(
     elif client is not None:
         selector = {"kind": "subject+client", "values": [values[0], client]}
     return {"issuer": token_issuer, **selector} if token_issuer else selector
+
+
+def named_by(row: Mapping[str, Any]) -> str:
+    """What a row of the issuer's table stands for; its fingerprint, if that is all that is known of it."""
+    if row["selector"] is None:
+        return f"{row['kind']} with the fingerprint {row['fingerprint']}"
+    return words_of(row["selector"])
 
 
 def words_of(selector: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from revocast.cli.answer import Answer
 from revocast.cli.errors import PENDING, CliError
 from revocast.cli.inert import inert
 from revocast.cli.operator import Operator
-from revocast.cli.selectors import words_of
+from revocast.cli.selectors import named_by
 from revocast.cli.settings import operator_settings
 from revocast.cli.times import show_time
 
@@ -69,7 +69,7 @@ def effect_of(row: Mapping[str, Any]) -> str:
 
 
 def _sentence(row: Mapping[str, Any]) -> Iterator[str]:
-    words, slot = words_of(row["selector"]), row["slot"]
+    words, slot = named_by(row), row["slot"]
     if row.get("lift"):
         yield f"lifts the {slot} of {words}"
         return

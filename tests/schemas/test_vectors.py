@@ -86,3 +86,17 @@ def test_each_prev_is_the_hash_of_the_record_before() -> None:
     for record in log["records"]:
         assert record["prev"] == hashes[-1]
         hashes.append(record["hash"])
+
+
+def test_the_lists_of_the_trust_vector_are_followed_from_the_first_root_and_begun_from_the_second() -> None:
+    vector = load("trust.json")
+    first, second = vector["root_thumbprints"]
+    lists = [entry["value"].encode() for entry in vector["lists"]]
+    trust = Trust(vector["issuer"], first)
+    assert {trust.receive(value, n)[0].outcome for n, value in enumerate(lists)} == {Outcome.APPLIED}
+    assert trust.versions[0] == vector["lists"][-1]["version"]
+    late = Trust(vector["issuer"], second)
+    outcomes = [late.receive(value, n)[0].outcome for n, value in enumerate(lists)]
+    assert outcomes == [Outcome.REJECTED] * 4 + [Outcome.APPLIED] * 2
+    elsewhere = Trust("https://other.example", first)
+    assert {elsewhere.receive(value, n)[0].outcome for n, value in enumerate(lists)} == {Outcome.REJECTED}

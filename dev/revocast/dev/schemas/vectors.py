@@ -1,11 +1,13 @@
 """Test vectors: every byte that another implementation must produce, from fixed keys. The private keys in them are public."""
 
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from revocast.schemas.checkpoint import Checkpoint
-from revocast.schemas.delegations import Delegate, DelegationList, Role, Roots
+from revocast.schemas.delegating import LIFETIME_DAYS, InForce, first_list
+from revocast.schemas.delegations import Bound, Delegate, DelegationList, Role, Roots
 from revocast.schemas.events import Envelope
 from revocast.schemas.jose import PrivateKey, b64u
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeySet, KeyState, Lifetime
@@ -46,6 +48,7 @@ def vectors() -> dict[str, Any]:
         "row.json": _rows(),
         "table.json": _tables(),
         "log.json": _log(),
+        "trust.json": _trust(),
     }
 
 
@@ -189,6 +192,41 @@ def _log() -> dict[str, Any]:
         "key_set": key_set.signed(ISSUER, event).decode(),
         "records": records,
         "checkpoint": checkpoint.signed(ISSUER, event).decode(),
+    }
+
+
+def _trust() -> dict[str, Any]:
+    (first, first_seed), (second, second_seed) = _key(1), _key(4)
+    event, successor = _key(2)[0], _key(5)[0]
+    jwks = [(key.public.jwk, Role.EVENT) for key in (event, successor)]
+    lists = [first_list(first.public, jwks[:1], T)]
+    signed = [lists[0].signed(ISSUER, first)]
+    roots = lists[0].roots.handed_over(first, second.public, ISSUER)
+    changes: tuple[Callable[[InForce], DelegationList], ...] = (
+        lambda place: place.delegated(jwks[1:], T + 1, LIFETIME_DAYS),
+        lambda place: place.retired(event.kid, Bound(epoch=1, n=4), T + 2, LIFETIME_DAYS),
+        lambda place: place.distrusting(["k-1"], T + 3, LIFETIME_DAYS, issuer=False),
+        lambda place: place.rooted(roots, T + 4, LIFETIME_DAYS),
+        lambda place: place.new_epoch(T + 5, LIFETIME_DAYS),
+    )
+    for change in changes:
+        listed = change(InForce.read(signed[-1]))
+        signed.append(listed.signed(ISSUER, second if listed.roots.handovers else first))
+        lists.append(listed)
+    return {
+        "about": "given in order to a reader that pinned either root, every list is accepted",
+        "issuer": ISSUER,
+        "ed25519_seeds": {"first root": first_seed, "second root": second_seed},
+        "root_thumbprints": [first.kid, second.kid],
+        "lists": [
+            {
+                "version": listed.version,
+                "epoch": listed.epoch,
+                "keys": [key.model_dump(mode="json") for key in listed.keys],
+                "value": value.decode(),
+            }
+            for listed, value in zip(lists, signed, strict=True)
+        ],
     }
 
 

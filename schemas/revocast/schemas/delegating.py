@@ -21,9 +21,11 @@ from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
 from revocast.schemas.jose import PublicKey
 
-__all__ = ["LIFETIME_DAYS", "InForce", "expiry_warning", "first_list"]
+__all__ = ["LIFETIME_DAYS", "WARNING_DAYS", "InForce", "expiry_warning", "first_list"]
 
 LIFETIME_DAYS: Final = 365
+WARNING_DAYS: Final = 60
+"""From so many days before the expiry on, everyone who reads the list says so."""
 _MAX_DAYS: Final = 10 * LIFETIME_DAYS
 _DAY: Final = 86_400
 

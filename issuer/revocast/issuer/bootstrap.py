@@ -1,6 +1,8 @@
 """`revocast init`: a new authority, its keys and its first operator.
 
-* The root key signs the first delegation list and then belongs offline; nothing here reads it again.
+* The root key signs the first delegation list and then belongs offline; nothing here reads it again. Where it never was on
+  this host, a request is left for its holder, and the authority waits for the list (`take_list`).
+* The first list is adopted as every later one is: it opens epoch 1, whose live set is empty.
 * Event and token keys live in the database, sealed under the master key. The snapshot key is a file for streams.
 * The first token key is active at once: nobody can hold an older key set.
 * Nothing is ever overwritten. The files are written first and the database last, in one transaction: a run that fails
@@ -11,34 +13,35 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.orm import Session
 
+from revocast.issuer.authority.event_keys import EVENT_ALGORITHM, EventKeyState
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.authority.registry import Client, ResourceServer
 from revocast.issuer.authority.terms import Terms
+from revocast.issuer.authority.trust_report import ListedKey
 from revocast.issuer.client_secrets import ClientSecrets
 from revocast.issuer.clock import Clock, wall_clock
-from revocast.issuer.errors import Conflict, InvalidRequest
-from revocast.issuer.key_desk import write_key_set
-from revocast.issuer.keystore import MASTER_KEY_SIZE, SealedKeys
-from revocast.issuer.storage import Storage
+from revocast.issuer.errors import Conflict, InvalidRequest, NotInitialized
+from revocast.issuer.keystore import MASTER_KEY_SIZE, KeyStore, SealedKeys
+from revocast.issuer.publication import Publication
+from revocast.issuer.storage import Storage, tables
 from revocast.issuer.storage.deployment import save_terms
-from revocast.issuer.storage.log import append
 from revocast.issuer.storage.registry import add_client, add_resource_server
-from revocast.issuer.storage.signing_keys import EVENT, TOKEN, add_document, add_key
-from revocast.issuer.storage.tables import Deployment, Head, Publication
-from revocast.schemas.delegations import Delegate, DelegationList, Role, Roots
-from revocast.schemas.events import Envelope
-from revocast.schemas.jose import ALGORITHMS, PrivateKey, PublicKey, b64u
+from revocast.issuer.storage.signing_keys import EVENT, TOKEN, add_key
+from revocast.issuer.trust_desk import Adopted, TrustDesk
+from revocast.schemas.delegating import first_list
+from revocast.schemas.delegations import Role
+from revocast.schemas.jose import ALGORITHMS, PrivateKey, PublicKey, b64u, canonical_json, thumbprint
 from revocast.schemas.keyset import Lifetime
-from revocast.schemas.record import Position
 from revocast.schemas.selector import SALT_SIZE, check_claim_name
+from revocast.schemas.signer import Signer
 
-__all__ = ["OPERATOR_SCOPES", "Home", "Plan", "init"]
+__all__ = ["OPERATOR_SCOPES", "Home", "Plan", "Root", "init", "take_list"]
 
 OPERATOR_SCOPES: Final = (
     "revocast:clients",
@@ -47,9 +50,9 @@ OPERATOR_SCOPES: Final = (
     "revocast:mint",
     "revocast:read",
     "revocast:revoke",
+    "revocast:trust",
 )
 _OPERATOR_ID: Final = "operator"
-_YEAR_S: Final = 365 * 86400
 _ISSUER: Final = re.compile(r"https?://[\x21-\x7e]{1,500}")
 
 
@@ -78,6 +81,11 @@ class Home:
     def operator(self) -> Path:
         """The first operator's client id and secret, the issuer's URL, and the root to pin."""
         return self.folder / "operator.json"
+
+    @property
+    def request(self) -> Path:
+        """What the root's holder signs the first delegation list from, where the root is not on this host."""
+        return self.folder / "trust-request.json"
 
     @property
     def database_url(self) -> str:
@@ -110,13 +118,39 @@ class Plan:
             check_claim_name(name)
 
 
-def init(home: Home, plan: Plan, database_url: str | None = None, clock: Clock = wall_clock) -> Terms:
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The key that signs delegation lists. `signer` is None where only its public half is known here."""
+
+    public: PublicKey
+    signer: Signer | None = None
+
+    @property
+    def thumbprint(self) -> str:
+        """What readers pin."""
+        return thumbprint(self.public.jwk)
+
+
+def init(
+    home: Home,
+    plan: Plan,
+    database_url: str | None = None,
+    clock: Clock = wall_clock,
+    *,
+    root: Root | None = None,
+) -> Terms:
     """Make a new authority and answer its terms (`root` is the thumbprint to pin).
 
-    Raises `Conflict` when the folder or the database already holds one, and `StorageUnavailable`.
+    `root` None: one is made, too, and written to the folder. A root without a signer: `home.request` is written, and the
+    authority waits for the first list. Raises `Conflict` when the folder or the database already holds an authority, and
+    `StorageUnavailable`.
     """
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    root, snapshot = PrivateKey.generate("EdDSA"), PrivateKey.generate("EdDSA")
+    made = None
+    if root is None:
+        made = PrivateKey.generate("EdDSA")
+        root = Root(made.public, made)
+    snapshot = PrivateKey.generate("EdDSA")
     master = os.urandom(MASTER_KEY_SIZE)
     secret, secret_hash = ClientSecrets().generate()
     # The operator's command pins the root with it: `revocast log verify` then asks nobody.
@@ -124,26 +158,40 @@ def init(home: Home, plan: Plan, database_url: str | None = None, clock: Clock =
         "client_id": _OPERATOR_ID,
         "client_secret": secret,
         "issuer": plan.issuer,
-        "root": root.kid,
+        "root": root.thumbprint,
     }
     files = {
-        home.root: root.pem(),
         home.master_key: b64u(master).encode() + b"\n",
         home.snapshot_key: snapshot.pem(),
         home.operator: json.dumps(operator, indent=2).encode() + b"\n",
     }
+    if made is not None:
+        files[home.root] = made.pem()
     written: list[Path] = []
+
+    def write(path: Path, content: bytes) -> None:
+        _write_private(path, content)
+        written.append(path)
+
     storage = Storage(database_url or home.database_url)
+    keystore = SealedKeys(master)
+    desk = TrustDesk(storage, keystore, Publication(), clock)
     try:
         for path, content in files.items():
-            _write_private(path, content)
-            written.append(path)
+            write(path, content)
         _make_private(storage)
         storage.migrate()
         with storage.write() as session:
-            if session.get(Deployment, 1) is not None:
+            if session.get(tables.Deployment, 1) is not None:
                 raise Conflict("the database holds an authority already; init makes a new one only")
-            return _found(session, plan, root, snapshot.public, SealedKeys(master), secret_hash, int(clock()))
+            terms, event = _found(session, plan, root, keystore, secret_hash, int(clock()))
+            if root.signer is None:
+                write(home.request, _request(desk, session, snapshot.public))
+            else:
+                keys = ((event.jwk, Role.EVENT), (snapshot.public.jwk, Role.SNAPSHOT))
+                listed = first_list(root.public, keys, int(clock()))
+                desk.adopt_in(session, listed.signed(terms.issuer, root.signer), actor="init")
+            return terms
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -152,18 +200,30 @@ def init(home: Home, plan: Plan, database_url: str | None = None, clock: Clock =
         storage.close()
 
 
+def take_list(
+    database_url: str, keystore: KeyStore, compact: bytes, clock: Clock = wall_clock, *, actor: str = "init"
+) -> Adopted:
+    """Adopt a delegation list without a running issuer: the first one, where the root is not on this host.
+
+    Raises `Conflict` or `InvalidRequest`, naming what is wrong with it, and `NotInitialized` before `init`.
+    """
+    storage = Storage(database_url)
+    try:
+        if not storage.is_postgresql and not storage.sqlite_file.exists():
+            raise NotInitialized(f"{storage.sqlite_file}: no such database; run `revocast init` first")
+        storage.migrate()
+        return TrustDesk(storage, keystore, Publication(), clock).adopt(compact, actor=actor)
+    finally:
+        storage.close()
+
+
 def _found(
-    session: Session,
-    plan: Plan,
-    root: PrivateKey,
-    snapshot: PublicKey,
-    keystore: SealedKeys,
-    secret_hash: str,
-    now: int,
-) -> Terms:
+    session: Session, plan: Plan, root: Root, keystore: SealedKeys, secret_hash: str, now: int
+) -> tuple[Terms, PublicKey]:
+    """Everything but what the first delegation list brings; the event key for which that list is signed."""
     terms = Terms(
         issuer=plan.issuer,
-        root=root.kid,
+        root=root.thumbprint,
         salt=os.urandom(SALT_SIZE),
         leeway=plan.leeway,
         claims=tuple(plan.claims),
@@ -172,33 +232,27 @@ def _found(
         token_lifetime=plan.token_lifetime,
     )
     save_terms(session, terms)
-    event = keystore.generate("EdDSA")
-    add_key(session, EVENT, event, KeyState.ACTIVE, now)
+    event = keystore.generate(EVENT_ALGORITHM)
+    add_key(session, EVENT, event, EventKeyState.PENDING, now)
     add_key(session, TOKEN, keystore.generate(plan.alg), KeyState.ACTIVE, now)
-    listed = DelegationList(
-        t=now,
-        version=1,
-        epoch=1,
-        expires_at=now + _YEAR_S,
-        keys=(
-            Delegate(jwk=dict(event.public.jwk), role=Role.EVENT),
-            Delegate(jwk=dict(snapshot.jwk), role=Role.SNAPSHOT),
-        ),
-        roots=Roots(first=dict(root.public.jwk)),
+    session.add_all(
+        [
+            tables.Head(id=1, epoch=0, n=0, hash=b"", t=now, delegations=0, key_set=0),
+            tables.Publication(id=1, epoch=0, n=0, next_offset=0),
+        ]
     )
-    compact = listed.signed(terms.issuer, root)
-    add_document(session, listed, compact)
-    start = Position.opening(1, Envelope.parse(compact).hash)
-    head = Head(id=1, epoch=1, n=0, hash=start.hash, t=now, delegations=1, key_set=0)
-    session.add_all([head, Publication(id=1, epoch=1, n=0, next_offset=0)])
-    session.flush()
-    write_key_set(session, terms, head, keystore, now)
-    append(session, head, (), now, issuer=terms.issuer, actor="init", reason="epoch 1", closes_live_set=True)
     scopes = frozenset(OPERATOR_SCOPES)
     add_resource_server(session, ResourceServer(terms.issuer, "Revocast operator API", scopes, now))
     operator = Client(_OPERATOR_ID, "First operator", {terms.issuer: scopes}, created_at=now)
     add_client(session, operator, secret_hash)
-    return terms
+    session.flush()
+    return terms, event.public
+
+
+def _request(desk: TrustDesk, session: Session, snapshot: PublicKey) -> bytes:
+    report = desk.report_in(session)
+    key = ListedKey(snapshot.kid, Role.SNAPSHOT, "pending", snapshot.jwk, None, None)
+    return canonical_json(replace(report, keys=(*report.keys, key)).members()) + b"\n"
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -1,11 +1,12 @@
 """Token-signing keys: announced, taken into use, retired, revoked; each change is one transaction with its key set."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.lifecycle import KeyState, Step, TokenKey, due, state_after
-from revocast.issuer.authority.revocations import Receipt, Revocation
+from revocast.issuer.authority.revocations import Receipt, Revocation, Written
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
 from revocast.issuer.errors import Conflict, InvalidRequest, NotFound
@@ -102,6 +103,24 @@ class KeyDesk:
             audit_rows(session, terms.issuer, receipt, actor, reason, self._clock())
         self._publication.committed()
         return receipt
+
+    def distrust(
+        self, session: Session, terms: Terms, kids: Iterable[str], actor: str, reason: str
+    ) -> tuple[Written, ...]:
+        """Revoke those of our keys that the root distrusts; the rows that block what they signed. The head is locked.
+
+        The caller writes key set and record.
+        """
+        now = max(int(self._clock()), head_of(session).t)
+        keys = {key.kid: key for key in token_keys(session) if key.state != KeyState.REVOKED}
+        distrusted = [keys[kid] for kid in kids if kid in keys]
+        was_active = [key for key in distrusted if key.state == KeyState.ACTIVE]
+        for key in distrusted:
+            self._move(session, terms, key, Step.REVOKE, now, actor, reason)
+        for key in was_active:
+            self._hurry_successor(session, terms, key.alg, actor)
+        blocks = [Revocation(Selector.key(terms.issuer, key.kid), Slot.BLOCK) for key in distrusted]
+        return tuple(terms.rows(blocks, (), now))
 
     def advance(self) -> list[tuple[str, Step]]:
         """Take the steps that time brings; which ones. The relay's process calls it every second."""

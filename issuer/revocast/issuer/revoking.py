@@ -6,22 +6,22 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
+from revocast.issuer.authority.revocations import Lift, Named, Receipt, Revocation, Revoked
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
-from revocast.issuer.errors import InvalidRequest
+from revocast.issuer.errors import InvalidRequest, NotFound
 from revocast.issuer.publication import Publication
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.listing import list_rows
-from revocast.issuer.storage.log import append, head_of, slots_that_change
+from revocast.issuer.storage.live_set import selector_of
+from revocast.issuer.storage.log import append, head_of, rows_of, slots_that_change
 from revocast.issuer.storage.naming_locks import hold_names
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.tables import Head, LiveRow
 from revocast.schemas.audit import AuditType
 from revocast.schemas.record import MAX_ROWS
 from revocast.schemas.row import NEVER, Slot
-from revocast.schemas.selector import Selector
 
 __all__ = ["RevocationDesk", "audit_rows"]
 
@@ -79,6 +79,14 @@ class RevocationDesk:
         live_at = int(self._clock()) if live_only else None
         with self._storage.read() as session:
             return list_rows(session, kind=kind, value=value, live_at=live_at, limit=limit, after=after)
+
+    def named(self, fingerprint: bytes, slot: Slot) -> Named:
+        """See `Service.named`."""
+        with self._storage.read() as session:
+            for row in rows_of(session, [fingerprint]):
+                if row.slot == slot:
+                    return selector_of(row)
+        raise NotFound("fingerprint: no such row in that slot")
 
     def let_go(self) -> Receipt | None:
         """Append an empty record when a finite block ran out on a quiet log.
@@ -148,7 +156,7 @@ def audit_rows(session: Session, issuer: str, receipt: Receipt, actor: str, reas
         write_event(session, now, event, source=issuer, subject=_subject(selector), data=data)
 
 
-def _subject(selector: Selector) -> str:
+def _subject(selector: Named) -> str:
     return "/".join((selector.kind, *selector.values))
 
 

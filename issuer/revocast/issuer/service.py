@@ -16,9 +16,11 @@ from revocast.issuer.authority.answers import (
     PublicationState,
     Status,
 )
+from revocast.issuer.authority.event_keys import EventKey
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.authority.registry import Client, RegisteredClient, ResourceServer
-from revocast.issuer.authority.revocations import Lift, Receipt, Revocation, Revoked
+from revocast.issuer.authority.revocations import Lift, Named, Receipt, Revocation, Revoked
+from revocast.issuer.authority.trust_report import TrustReport
 from revocast.issuer.client_secrets import ClientSecrets
 from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.errors import NoSigningKey
@@ -35,9 +37,11 @@ from revocast.issuer.storage.log import head_of, log_after, published_place
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.signing_keys import newest_document, token_keys
 from revocast.issuer.token_reading import TokenReader
+from revocast.issuer.trust_desk import Adopted, TrustDesk
 from revocast.schemas.audit import AuditType
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.keyset import VERIFYING, KeySet
+from revocast.schemas.row import Slot
 
 __all__ = ["Service"]
 
@@ -65,6 +69,7 @@ class Service:
         self._clock = clock
         self._desk = RevocationDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
+        self._trust = TrustDesk(storage, keystore, publication, clock)
         self._mint = Mint(storage, keystore, clock)
         self._reader = TokenReader(storage, clock)
         self._registry = Registry(storage, ClientSecrets(), clock)
@@ -125,6 +130,10 @@ class Service:
         no record has dropped yet.
         """
         return self._desk.page(kind=kind, value=value, live_only=live_only, limit=limit, after=after)
+
+    def named(self, fingerprint: bytes, slot: Slot) -> Named:
+        """What a row of the table stands for, as far as it is known. Raises `NotFound`."""
+        return self._desk.named(fingerprint, slot)
 
     def log(self, after_n: int = 0, limit: int = 100) -> list[LogEntry]:
         """Records of the current epoch after `after_n`, in order."""
@@ -197,6 +206,23 @@ class Service:
         """RFC 7517 JWK set of the keys under which our tokens verify."""
         verifying = [key for key in self.keys() if key.state in VERIFYING]
         return {"keys": [dict(key.jwk) for key in verifying]}
+
+    # -- trust -------------------------------------------------------------------------------------------------------
+
+    def trust(self) -> TrustReport:
+        """The delegation list in force, and the keys of which the next one can be made."""
+        return self._trust.report()
+
+    def make_event_key(self, alg: str | None = None, *, actor: str) -> EventKey:
+        """Make an event key. It signs nothing until a delegation list names it. `alg` None: EdDSA."""
+        return self._trust.make_event_key(alg, actor=actor)
+
+    def adopt(self, compact: bytes, *, actor: str) -> Adopted:
+        """Take a delegation list that the root signed into force, in one transaction.
+
+        Raises `InvalidRequest` or `Conflict`, naming what is wrong with the list.
+        """
+        return self._trust.adopt(compact, actor=actor)
 
     # -- clients and resource servers --------------------------------------------------------------------------------
 

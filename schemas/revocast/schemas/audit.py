@@ -28,6 +28,9 @@ class AuditType(StrEnum):
     KEY_RETIRED = "revocast.key.retired"
     KEY_REVOKED = "revocast.key.revoked"
     DELEGATIONS_CHANGED = "revocast.delegations.changed"
+    EVENT_KEY_MADE = "revocast.event-key.made"
+    EPOCH_OPENED = "revocast.epoch.opened"
+    LIVE_SET_REISSUED = "revocast.live-set.reissued"
     TOKEN_MINTED = "revocast.token.minted"  # by an operator, on behalf of a client
     CLIENT_REGISTERED = "revocast.client.registered"
     RESOURCE_SERVER_REGISTERED = "revocast.resource-server.registered"

@@ -1,11 +1,32 @@
-"""What an operator asks for, and what was written: revocations, lifts and their receipt."""
+"""What an operator asks for, and what was written: revocations, lifts and their receipt.
+
+The log knows fingerprints only. What was taken in from it after a restore is `Unnamed` until somebody names it again.
+"""
 
 from dataclasses import dataclass
 
 from revocast.schemas.row import Row, Slot
 from revocast.schemas.selector import Selector
 
-__all__ = ["Lift", "Receipt", "Revocation", "Revoked", "Written"]
+__all__ = ["Lift", "Named", "Receipt", "Revocation", "Revoked", "Unnamed", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """A selector of which the fingerprint is known and the values are not: its row came back from the log."""
+
+    issuer: str
+    kind: str
+    fingerprint: bytes
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Not known."""
+        return ()
+
+
+Named = Selector | Unnamed
+"""What a row of this authority's own table stands for, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +47,7 @@ class Revocation:
 class Lift:
     """Empty one slot of a selector."""
 
-    selector: Selector
+    selector: Named
     slot: Slot
 
 
@@ -34,7 +55,7 @@ class Lift:
 class Written:
     """One row of a record beside the selector that only the issuer knows in the clear."""
 
-    selector: Selector
+    selector: Named
     row: Row
 
 
@@ -58,8 +79,9 @@ class Receipt:
 class Revoked:
     """One live row of the authority's own table, in the clear."""
 
-    selector: Selector
+    selector: Named
     row: Row
+    epoch: int
     n: int
     t: int
     actor: str

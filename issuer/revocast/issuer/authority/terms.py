@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from revocast.issuer.authority.expiry import cutoff_of, expires_at_of
 from revocast.issuer.authority.lifecycle import TokenKey, is_listed
-from revocast.issuer.authority.revocations import Lift, Revocation, Written
+from revocast.issuer.authority.revocations import Lift, Named, Revocation, Unnamed, Written
 from revocast.issuer.errors import UnknownIssuer
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeySet, Lifetime
 from revocast.schemas.row import Row, Slot
-from revocast.schemas.selector import Selector, fingerprint, kind_code
+from revocast.schemas.selector import fingerprint, kind_code
 
 __all__ = ["Terms"]
 
@@ -32,9 +32,12 @@ class Terms:
         """How long after a key's last signature a token of it may be accepted, seconds."""
         return max(entry.max_lifetime for entry in self.lifetimes) + self.leeway
 
-    def name(self, selector: Selector) -> tuple[bytes, int]:
+    def name(self, selector: Named) -> tuple[bytes, int]:
         """A selector's fingerprint and kind code. Raises `ClaimUndeclared`."""
-        return fingerprint(self.salt, selector), kind_code(selector.kind, self.claims)
+        code = kind_code(selector.kind, self.claims)
+        if isinstance(selector, Unnamed):
+            return selector.fingerprint, code
+        return fingerprint(self.salt, selector), code
 
     def rows(self, revocations: Sequence[Revocation], lifts: Sequence[Lift], t: int) -> list[Written]:
         """The rows of a record of time `t`, lifts first: shortening is a lift, then a revocation."""
@@ -71,6 +74,6 @@ class Terms:
             return Written(revocation.selector, Row.for_block(*name, expires_at))
         return Written(revocation.selector, Row.for_cutoff(*name, cutoff_of(revocation, t), expires_at))
 
-    def _check_issuer(self, selector: Selector) -> None:
+    def _check_issuer(self, selector: Named) -> None:
         if selector.issuer != self.issuer:
             raise UnknownIssuer(f"issuer: this authority revokes for {self.issuer} only")

@@ -72,15 +72,35 @@ class RevocationRequest(Body):
 class LiftRequest(Body):
     """Empty one slot of a selector."""
 
-    selector: SelectorModel
+    selector: SelectorModel | None = None
+    fingerprint: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{22}$",
+        description="instead of `selector`: as a row's, whose name need not be known",
+    )
     slot: SlotName = Field(description="the one to empty; the other one stays")
     reason: Text = Field("", examples=["investigation closed"])
     dry_run: bool = Field(False, description="answer what would be written, and write nothing")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.selector is None) == (self.fingerprint is None):
+            raise ValueError("give either selector or fingerprint")
+        return self
+
+    def lift(self, service: Service) -> Lift:
+        """What to write. Raises `NotFound` for a fingerprint that stands in no such row."""
+        slot = _slot(self.slot)
+        if self.fingerprint is not None:
+            return Lift(service.named(bytes.fromhex(self.fingerprint), slot), slot)
+        assert self.selector is not None
+        return Lift(self.selector.selector(service.issuer), slot)
 
 
 class RevokedModel(SelectedRow):
     """A live row and the record that wrote it."""
 
+    epoch: int
     n: int
     t: int = Field(description="seconds")
     actor: str
@@ -120,8 +140,9 @@ def revocation_routes(context: Context) -> APIRouter:
         body: LiftRequest, operator: Annotated[Operator, context.needs(Scope.LIFT)]
     ) -> ReceiptModel:
         def write() -> Receipt:
-            lifts = [Lift(body.selector.selector(service.issuer), _slot(body.slot))]
-            return service.revoke([], lifts, actor=operator.actor, reason=body.reason, dry_run=body.dry_run)
+            return service.revoke(
+                [], [body.lift(service)], actor=operator.actor, reason=body.reason, dry_run=body.dry_run
+            )
 
         return await context.receipt(await run_in_threadpool(write))
 
@@ -148,4 +169,6 @@ def _slot(name: SlotName) -> Slot:
 
 def _revoked(row: Revoked) -> RevokedModel:
     named = SelectedRow.named(row.selector, row.row)
-    return RevokedModel(**named.model_dump(), n=row.n, t=row.t, actor=row.actor, reason=row.reason)
+    return RevokedModel(
+        **named.model_dump(), epoch=row.epoch, n=row.n, t=row.t, actor=row.actor, reason=row.reason
+    )

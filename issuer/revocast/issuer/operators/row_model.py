@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from revocast.issuer.authority.revocations import Named
 from revocast.issuer.operators.selector_model import SelectorModel
 from revocast.schemas.row import NEVER, Row, Slot
 from revocast.schemas.selector import Selector
@@ -33,12 +34,16 @@ class RowModel(BaseModel):
 class SelectedRow(RowModel):
     """A row beside the selector that only the issuer knows in the clear."""
 
-    selector: SelectorModel
+    kind: str = Field(examples=["subject"])
+    selector: SelectorModel | None = Field(
+        description="null: only the fingerprint is known, because the row was taken back from the log after a restore"
+    )
 
     @classmethod
-    def named(cls, selector: Selector, row: Row) -> Self:
+    def named(cls, selector: Named, row: Row) -> Self:
         """The row and what it names."""
-        return cls(selector=SelectorModel.of(selector), **_members(row))
+        known = SelectorModel.of(selector) if isinstance(selector, Selector) else None
+        return cls(kind=selector.kind, selector=known, **_members(row))
 
 
 def _members(row: Row) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     KEYS = "revocast:keys"
     CLIENTS = "revocast:clients"
     MINT = "revocast:mint"
+    TRUST = "revocast:trust"
 
     @property
     def description(self) -> str:
@@ -25,4 +26,5 @@ class Scope(StrEnum):
             Scope.KEYS: "Rotate and revoke token-signing keys",
             Scope.CLIENTS: "Register clients and resource servers",
             Scope.MINT: "Mint a user's token on behalf of a client",
+            Scope.TRUST: "Make event keys, and bring delegation lists that the root signed",
         }[self]

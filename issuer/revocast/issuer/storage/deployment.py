@@ -1,5 +1,6 @@
 """The one row that says who this authority is."""
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.terms import Terms
@@ -7,7 +8,7 @@ from revocast.issuer.errors import NotInitialized
 from revocast.issuer.storage.tables import Deployment
 from revocast.schemas.keyset import Lifetime
 
-__all__ = ["load_terms", "save_terms"]
+__all__ = ["load_terms", "pin_root", "save_terms"]
 
 _THE_ROW = 1
 
@@ -44,3 +45,8 @@ def save_terms(session: Session, terms: Terms) -> None:
             token_lifetime=terms.token_lifetime,
         )
     )
+
+
+def pin_root(session: Session, root: str) -> None:
+    """From now on, only what leads back to this root is believed: a root that was replaced signs nothing here any more."""
+    session.execute(update(Deployment).where(Deployment.id == _THE_ROW).values(root=root))

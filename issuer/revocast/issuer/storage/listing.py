@@ -1,13 +1,13 @@
 """The table in the clear, page by page."""
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.revocations import Revoked
 from revocast.issuer.errors import InvalidRequest
+from revocast.issuer.storage.live_set import ROW_KEY, selector_of
 from revocast.issuer.storage.log import as_row
 from revocast.issuer.storage.tables import LiveRow
-from revocast.schemas.selector import Selector
 
 __all__ = ["list_rows"]
 
@@ -30,31 +30,21 @@ def list_rows(
     if live_at is not None:
         query = query.where(LiveRow.expires_at > live_at)
     if after is not None:
-        n, fingerprint, kind_code, slot = _parse(after)
-        query = query.where(
-            or_(
-                LiveRow.n < n,
-                and_(LiveRow.n == n, LiveRow.fingerprint > fingerprint),
-                and_(LiveRow.n == n, LiveRow.fingerprint == fingerprint, LiveRow.kind > kind_code),
-                and_(
-                    LiveRow.n == n,
-                    LiveRow.fingerprint == fingerprint,
-                    LiveRow.kind == kind_code,
-                    LiveRow.slot > slot,
-                ),
-            )
-        )
-    order = (LiveRow.n.desc(), LiveRow.fingerprint, LiveRow.kind, LiveRow.slot)
+        epoch, n, *key = _parse(after)
+        record = and_(LiveRow.epoch == epoch, LiveRow.n == n)
+        older = tuple_(LiveRow.epoch, LiveRow.n) < (epoch, n)
+        query = query.where(or_(older, and_(record, tuple_(*ROW_KEY) > tuple_(*key))))
+    order = (LiveRow.epoch.desc(), LiveRow.n.desc(), *ROW_KEY)
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     page = [_in_the_clear(row) for row in found[:limit]]
     return page, _cursor(found[limit - 1]) if len(found) > limit else None
 
 
 def _in_the_clear(stored: LiveRow) -> Revoked:
-    values = tuple(value for value in (stored.value_1, stored.value_2) if value is not None)
     return Revoked(
-        selector=Selector(stored.selector_issuer, stored.selector_kind, values),
+        selector=selector_of(stored),
         row=as_row(stored),
+        epoch=stored.epoch,
         n=stored.n,
         t=stored.t,
         actor=stored.actor,
@@ -63,12 +53,12 @@ def _in_the_clear(stored: LiveRow) -> Revoked:
 
 
 def _cursor(row: LiveRow) -> str:
-    return f"{row.n}.{row.fingerprint.hex()}.{row.kind}.{row.slot}"
+    return f"{row.epoch}.{row.n}.{row.fingerprint.hex()}.{row.kind}.{row.slot}"
 
 
-def _parse(cursor: str) -> tuple[int, bytes, int, int]:
+def _parse(cursor: str) -> tuple[int, int, bytes, int, int]:
     try:
-        n, fingerprint, kind, slot = cursor.split(".")
-        return int(n), bytes.fromhex(fingerprint), int(kind), int(slot)
+        epoch, n, fingerprint, kind, slot = cursor.split(".")
+        return int(epoch), int(n), bytes.fromhex(fingerprint), int(kind), int(slot)
     except ValueError:
         raise InvalidRequest("after: is not a cursor of this list") from None

@@ -18,7 +18,19 @@ from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
 from revocast.schemas.record import Position, Record
 from revocast.schemas.row import Key, Row, Slot, pack_rows, unpack_rows
 
-__all__ = ["append", "head_of", "log_after", "packed_table", "position_of", "rows_of", "slots_that_change"]
+__all__ = [
+    "append",
+    "apply_rows",
+    "as_row",
+    "head_of",
+    "last_signed",
+    "log_after",
+    "packed_table",
+    "position_of",
+    "published_place",
+    "rows_of",
+    "slots_that_change",
+]
 
 _THE_ROW = 1
 
@@ -84,8 +96,10 @@ def append(
             reason=reason,
         )
     )
-    _apply(session, record, written, actor, reason)
+    apply_rows(session, record, written, actor, reason)
     head.n, head.hash, head.t = record.n, record_hash, record.t
+    if closes_live_set:
+        head.live_set_n, head.reissued = record.n, None
     return record
 
 
@@ -117,6 +131,13 @@ def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry
     ]
 
 
+def last_signed(session: Session, kids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """By kid, the (epoch, n) of the last record that it signed, or is to sign; without those that never did."""
+    query = select(LogRecord.epoch, LogRecord.n).order_by(LogRecord.epoch.desc(), LogRecord.n.desc()).limit(1)
+    found = {kid: session.execute(query.where(LogRecord.kid == kid)).first() for kid in kids}
+    return {kid: (place.epoch, place.n) for kid, place in found.items() if place is not None}
+
+
 def published_place(session: Session) -> Publication:
     """How far Kafka acknowledged the log, as far as the relay noted it."""
     place = session.get(Publication, _THE_ROW, populate_existing=True)
@@ -136,7 +157,8 @@ def as_row(stored: LiveRow) -> Row:
     )
 
 
-def _apply(session: Session, record: Record, written: Sequence[Written], actor: str, reason: str) -> None:
+def apply_rows(session: Session, record: Record, written: Sequence[Written], actor: str, reason: str) -> None:
+    """Bring the table from the record before to `record`, whose rows are `written` beside what they stand for."""
     stored = {as_row(row).key: row for row in rows_of(session, (row.fingerprint for row in record.rows))}
     selectors = {entry.row.key: entry.selector for entry in written}
     held = {key: as_row(row) for key, row in stored.items()}
@@ -145,20 +167,25 @@ def _apply(session: Session, record: Record, written: Sequence[Written], actor: 
             session.delete(stored[key])
             continue
         live = stored.get(key)
+        selector = selectors[key]
         if live is None:
-            selector = selectors[key]
-            values = (*selector.values, None, None)
             live = LiveRow(
                 fingerprint=row.fingerprint,
                 kind=row.kind,
                 slot=int(row.slot),
                 selector_issuer=selector.issuer,
                 selector_kind=selector.kind,
-                value_1=values[0],
-                value_2=values[1],
             )
             session.add(live)
+        if selector.values:
+            live.value_1, live.value_2 = (*selector.values, None)[:2]
         live.cutoff, live.expires_at = row.cutoff, row.expires_at
-        live.n, live.t, live.actor, live.reason = record.n, record.t, actor, reason
+        live.epoch, live.n, live.t, live.actor, live.reason = (
+            record.epoch,
+            record.n,
+            record.t,
+            actor,
+            reason,
+        )
     session.flush()
     session.execute(delete(LiveRow).where(LiveRow.expires_at <= record.t))

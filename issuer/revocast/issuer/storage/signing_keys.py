@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from revocast.issuer.authority.event_keys import EventKey, EventKeyState
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.keystore import NewKey
@@ -16,8 +17,11 @@ __all__ = [
     "add_document",
     "add_key",
     "all_documents",
+    "as_event_key",
     "as_token_key",
     "event_key",
+    "event_keys",
+    "find_newest_document",
     "newest_document",
     "token_keys",
     "unpublished_documents",
@@ -28,7 +32,13 @@ TOKEN = "token"
 
 
 def add_key(
-    session: Session, role: str, key: NewKey, state: KeyState, now: int, *, announce_seconds: int = 0
+    session: Session,
+    role: str,
+    key: NewKey,
+    state: KeyState | EventKeyState,
+    now: int,
+    *,
+    announce_seconds: int = 0,
 ) -> SigningKey:
     """Keep a key that the key store made."""
     stored = SigningKey(
@@ -48,12 +58,21 @@ def add_key(
 
 
 def event_key(session: Session) -> SigningKey:
-    """The key that signs the log now."""
-    query = select(SigningKey).where(SigningKey.role == EVENT, SigningKey.state == KeyState.ACTIVE)
-    key = session.scalars(query.order_by(SigningKey.created_at.desc()).limit(1)).first()
+    """The key that signs the log now. Raises `NotInitialized` before the first delegation list."""
+    query = select(SigningKey).where(SigningKey.role == EVENT, SigningKey.state == EventKeyState.ACTIVE)
+    key = session.scalars(query).one_or_none()
     if key is None:
-        raise NotInitialized("no event-signing key: run `revocast init` first")
+        raise NotInitialized(
+            "no delegation list is in force yet: sign the first one from trust-request.json with the root key, then run "
+            "`revocast init --list FILE`"
+        )
     return key
+
+
+def event_keys(session: Session) -> list[SigningKey]:
+    """All event keys, oldest first."""
+    query = select(SigningKey).where(SigningKey.role == EVENT)
+    return list(session.scalars(query.order_by(SigningKey.created_at, SigningKey.kid)))
 
 
 def token_keys(session: Session, *states: KeyState, share: bool = False) -> list[SigningKey]:
@@ -64,6 +83,11 @@ def token_keys(session: Session, *states: KeyState, share: bool = False) -> list
     if share:
         query = query.with_for_update(read=True)
     return list(session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid)))
+
+
+def as_event_key(stored: SigningKey) -> EventKey:
+    """The public side of a stored event key."""
+    return EventKey(stored.kid, stored.alg, stored.jwk, EventKeyState(stored.state))
 
 
 def as_token_key(stored: SigningKey) -> TokenKey:
@@ -98,15 +122,20 @@ def add_document(session: Session, document: KeySet | DelegationList, compact: b
 
 
 def newest_document(session: Session, type: str, *, published: bool = False) -> KeyDocument:
-    """The newest document of a type; `published`: the newest that Kafka acknowledged."""
+    """The newest document of a type; `published`: the newest that Kafka acknowledged. Raises `NotInitialized`."""
+    document = find_newest_document(session, type, published=published)
+    if document is None:
+        raise NotInitialized(f"no document of type {type}: run `revocast init` first")
+    return document
+
+
+def find_newest_document(session: Session, type: str, *, published: bool = False) -> KeyDocument | None:
+    """The same, or None."""
     query = select(KeyDocument).where(KeyDocument.type == type)
     if published:
         query = query.where(KeyDocument.published_at.is_not(None))
     newest = query.order_by(KeyDocument.delegations.desc(), KeyDocument.version.desc()).limit(1)
-    document = session.scalars(newest).first()
-    if document is None:
-        raise NotInitialized(f"no document of type {type}: run `revocast init` first")
-    return document
+    return session.scalars(newest).first()
 
 
 def all_documents(session: Session) -> list[KeyDocument]:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Base",
     "ClientTable",
     "Deployment",
+    "ForeignRecord",
     "Head",
     "KeyDocument",
     "LiveRow",
@@ -56,7 +57,11 @@ class Deployment(Base):
 
 
 class Head(Base):
-    """The newest record, one row: locking it is what orders the log."""
+    """The newest record, one row: locking it is what orders the log.
+
+    `live_set_n` is the record that closed the epoch's live set; null while it is re-issued. `reissued` is then the key of
+    the last row that was.
+    """
 
     __tablename__ = "head"
 
@@ -67,10 +72,14 @@ class Head(Base):
     t: Mapped[int]
     delegations: Mapped[int]
     key_set: Mapped[int]
+    live_set_n: Mapped[int | None]
+    reissued: Mapped[bytes | None]
 
 
 class Publication(Base):
     """How far Kafka acknowledged the log, one row. `next_offset` follows the newest record's place on the topic.
+
+    `first_offset` is where record 1 of the epoch lies: a topic that begins later has lost it. None: not looked for yet.
 
     Apart from `Head`, so that the relay's notes never wait for a writer.
     """
@@ -81,12 +90,14 @@ class Publication(Base):
     epoch: Mapped[int]
     n: Mapped[int]
     next_offset: Mapped[int]
+    first_offset: Mapped[int | None]
 
 
 class LogRecord(Base):
     """One record: what is to be signed and, once signed, the bytes that are ever published."""
 
     __tablename__ = "log"
+    __table_args__ = (Index("ix_log_kid", "kid", "epoch", "n"),)
 
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -101,10 +112,24 @@ class LogRecord(Base):
     reason: Mapped[str]
 
 
+class ForeignRecord(Base):
+    """A signed record of the topic that this log has otherwise, and whose revocations `recover` joined into the table."""
+
+    __tablename__ = "foreign_record"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    epoch: Mapped[int]
+    n: Mapped[int]
+
+
 class LiveRow(Base):
-    """One row of the table after the newest record, beside the selector in the clear."""
+    """One row of the table after the newest record, beside the selector in the clear.
+
+    `epoch` and `n` name the record that wrote it first: re-issuing a row changes nothing here.
+    """
 
     __tablename__ = "live_row"
+    __table_args__ = (Index("ix_live_row_epoch", "epoch", "n"),)
 
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(11), primary_key=True)
     kind: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -115,7 +140,8 @@ class LiveRow(Base):
     selector_kind: Mapped[str]
     value_1: Mapped[str | None]
     value_2: Mapped[str | None]
-    n: Mapped[int] = mapped_column(index=True)
+    epoch: Mapped[int]
+    n: Mapped[int]
     t: Mapped[int]
     actor: Mapped[str]
     reason: Mapped[str]
@@ -135,7 +161,8 @@ class KeyDocument(Base):
 
 
 class SigningKey(Base):
-    """A private key of ours behind the key store's handle. Token keys have a state, event keys are simply delegated."""
+    """A private key of ours behind the key store's handle. `state` is a `KeyState` of a token key, an `EventKeyState` of an
+    event key."""
 
     __tablename__ = "signing_key"
 

@@ -8,7 +8,6 @@ Kafka does in between is tested on Kafka (tests/integration).
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ from revocast.sdk.core import GuardCore, Received
 from revocast.sdk.freshness import Topic
 from revocast.sdk.profile import Profile
 from revocast.streams.frames import Frame, Mark, frames_of
-from revocast.streams.shard import MARKS_KEY, Shard, epoch_prefix, live_rows, split_bucket
+from tests.streams.shards import Shards
 
 ISSUER = "https://issuer.test"
 START = 1_800_000_000
@@ -60,39 +59,6 @@ def pristine() -> Iterator[Path]:
         yield home.folder
 
 
-@dataclass
-class Streams:
-    """Twelve shards and their store; a crash forgets the shards, never the store."""
-
-    store: dict[bytes, bytes] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.crash()
-
-    def crash(self) -> None:
-        self.shards = [
-            Shard.load(lambda key, partition=partition: self.store.get(bytes([partition]) + key))  # type: ignore[misc]
-            for partition in range(FRAME_PARTITIONS)
-        ]
-
-    def receive(self, partition: int, frame: Frame) -> None:
-        prefix = bytes([partition])
-        effect = self.shards[partition].receive([frame], lambda key: self.store.get(prefix + key))
-        for key, value in effect.writes.items():
-            self.store[prefix + key] = value
-
-    def table(self, mark: Mark) -> bytes:
-        assert all(shard.mark == mark for shard in self.shards)
-        # One partition after the other, buckets ascending: the order of the whole table.
-        buckets = sorted(
-            (key, value)
-            for key, value in self.store.items()
-            if key[1:] != MARKS_KEY and key[1:].startswith(epoch_prefix(mark.epoch))
-        )
-        rows = (row for _, value in buckets for row in live_rows(split_bucket(value)[1], mark.t))
-        return b"".join(rows)
-
-
 class History(RuleBasedStateMachine):
     """`values` is what the relay published, in order; each reader has read any prefix of it, and anything again."""
 
@@ -112,7 +78,7 @@ class History(RuleBasedStateMachine):
         with self.storage.read() as session:
             self.terms = load_terms(session)
             self.documents = [document.compact for document in all_documents(session)]
-        self.streams = Streams()
+        self.streams = Shards()
         self.frames: list[list[Frame]] = []
         self.restart_guard()
 

@@ -23,6 +23,7 @@ from revocast.cli import (
 )
 from revocast.cli.errors import CliError
 from revocast.cli.extensions import add_extensions
+from revocast.cli.trust import group as trust
 
 __all__ = ["build", "run"]
 
@@ -55,6 +56,7 @@ def build(*, as_json: bool) -> typer.Typer:
     app.add_typer(log.app, name="log")
     app.add_typer(audit.app, name="audit")
     app.add_typer(topics.app, name="topics")
+    app.add_typer(trust.app, name="trust")
     serve = typer.Typer(help="Run a part of Revocast in the foreground.", no_args_is_help=True)
     add_extensions(app, serve)
     if serve.registered_commands or serve.registered_groups:

@@ -16,7 +16,7 @@ from revocast.cli.settings import operator_settings
 from revocast.cli.times import show_time
 from revocast.cli.written import DryRun, Reason, receipt, write
 
-__all__ = ["app", "revoke_key"]
+__all__ = ["Algorithm", "app", "revoke_key"]
 
 app = typer.Typer(help="The keys that sign tokens: see, rotate, revoke.", no_args_is_help=True)
 

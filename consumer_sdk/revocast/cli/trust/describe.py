@@ -1,0 +1,66 @@
+"""What one delegation list changes against another, a line for each change; what the root's holder reads before signing."""
+
+from collections.abc import Iterator
+
+from revocast.cli.times import show_time
+from revocast.schemas.delegations import Bound, Delegate, DelegationList, Distrust
+
+__all__ = ["changes", "show_place"]
+
+
+def changes(old: DelegationList | None, new: DelegationList, roots: tuple[str | None, str]) -> list[str]:
+    """`roots` are the thumbprints of the roots that sign the old list and the new one. Old values, then new ones."""
+    return list(_changes(old, new, roots))
+
+
+def show_place(place: Bound | None) -> str:
+    """`record 1/57`: epoch and n."""
+    return f"record {place.epoch}/{place.n}" if place else "no record"
+
+
+def _changes(old: DelegationList | None, new: DelegationList, roots: tuple[str | None, str]) -> Iterator[str]:
+    yield f"version   {old.version if old else 'none'} -> {new.version}"
+    if old is None or old.epoch != new.epoch:
+        yield f"epoch     {old.epoch if old else 'none'} -> {new.epoch}" + (
+            ": the issuer re-issues the live set; until it is whole, services enforce what they have"
+            if old
+            else ""
+        )
+    yield f"expires   {show_time(old.expires_at) if old else 'none'} -> {show_time(new.expires_at)}"
+    before, after = roots
+    if before != after:
+        yield f"root      {before or 'none'} -> {after}"
+    yield from _key_changes(old, new)
+    yield from _distrust_changes(old.distrust if old else Distrust(), new.distrust)
+
+
+def _key_changes(old: DelegationList | None, new: DelegationList) -> Iterator[str]:
+    was = {key.public.kid: key for key in old.keys} if old else {}
+    now = {key.public.kid: key for key in new.keys}
+    for kid in now.keys() - was.keys():
+        yield f"adds      {_named(now[kid])}"
+    for kid in was.keys() - now.keys():
+        fate = "it was retired" if was[kid].bound else "nothing that it signs is believed any more"
+        yield f"drops     {_named(was[kid])}: {fate}"
+    for kid in was.keys() & now.keys():
+        if was[kid].bound != now[kid].bound:
+            yield f"retires   {_named(now[kid])}: good up to {show_place(now[kid].bound)}, and for nothing else"
+
+
+def _distrust_changes(old: Distrust, new: Distrust) -> Iterator[str]:
+    if old.issuer != new.issuer:
+        yield (
+            "distrusts the whole issuer: every service refuses every token"
+            if new.issuer
+            else "trusts the issuer again"
+        )
+    for kid in new.kids:
+        if kid not in old.kids:
+            yield f"distrusts {kid}: every token that this key signed is refused"
+    for kid in old.kids:
+        if kid not in new.kids:
+            yield f"trusts    {kid} again: tokens that this key signed are accepted"
+
+
+def _named(key: Delegate) -> str:
+    return f"{key.role} key {key.public.kid} ({key.public.alg})"

@@ -24,7 +24,7 @@ app = FastAPI(title="A service that refuses revoked tokens", lifespan=lifespan)
 
 
 @app.get("/whoami")
-async def whoami(claims: Annotated[Claims, Security(guard.required, scopes=["read"])]) -> dict[str, str]:
+async def whoami(claims: Annotated[Claims, Security(guard.required(), scopes=["read"])]) -> dict[str, str]:
     return {"sub": claims["sub"]}
 
 

@@ -20,6 +20,7 @@ from revocast.sdk.errors import (
 )
 from revocast.sdk.freshness import State, Topic, Transition
 from revocast.sdk.readiness import Floor
+from revocast.sdk.recovery import Cure
 from revocast.testing import Authority, Delivery, core_for
 
 
@@ -257,7 +258,7 @@ def test_a_lost_record_makes_it_incomplete_and_a_reread_whole(delivery: Delivery
     authority.now += 2
     delivery.deliver()
     assert delivery.core.state is State.INCOMPLETE
-    assert delivery.core.wants_reread(delivery.now)
+    assert delivery.core.cure(delivery.now) is Cure.REREAD
     with pytest.raises(GuardIncomplete):
         delivery.core.verify(token, delivery.now)
     delivery.reread()
@@ -265,10 +266,10 @@ def test_a_lost_record_makes_it_incomplete_and_a_reread_whole(delivery: Delivery
     authority.log.restore(lost)
     authority.now += 2
     delivery.deliver()
-    assert delivery.core.wants_reread(delivery.now)
+    assert delivery.core.cure(delivery.now) is Cure.REREAD
     delivery.reread()
     assert delivery.core.state is State.READY
-    assert not delivery.core.wants_reread(delivery.now)
+    assert delivery.core.cure(delivery.now) is Cure.NOTHING
     assert not accepts(delivery, token)
     assert whole(delivery)
 

@@ -16,11 +16,11 @@ def make_app(guard: Guard) -> FastAPI:
     app = FastAPI()
 
     @app.get("/orders")
-    async def orders(claims: Annotated[Claims, Security(guard.required, scopes=["orders:read"])]) -> Any:
+    async def orders(claims: Annotated[Claims, Security(guard.required(), scopes=["orders:read"])]) -> Any:
         return claims.get("sub")
 
     @app.get("/me")
-    def me(claims: Annotated[Claims, Security(guard.required)]) -> Any:
+    def me(claims: Annotated[Claims, Security(guard.required())]) -> Any:
         return claims.to_dict()
 
     return app

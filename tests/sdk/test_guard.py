@@ -39,7 +39,7 @@ def test_settings_come_from_the_environment_and_arguments_win() -> None:
     ("name", "value"),
     [
         ("REVOCAST_AUDIENCE", ""),
-        ("REVOCAST_POLICY", "introspect"),
+        ("REVOCAST_POLICY", "trust"),
         ("REVOCAST_MODE", "off"),
         ("REVOCAST_ROOT", "short"),
         ("REVOCAST_LINK_AGE", "0"),

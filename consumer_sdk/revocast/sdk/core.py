@@ -8,8 +8,11 @@
   end offset that was asked after the start, and the ages are within bounds (freshness.py).
 * A new epoch's rows are built aside; the old table is enforced until the closing record, then they swap at once.
 * One thread feeds; any thread calls `verify`, which neither waits nor changes what the core has decided.
+* `afresh` makes an empty core beside this one, to be fed from the beginning; it may take over (`take_over`) once it is ready and
+  has read at least as far. Nothing older than what either has seen is accepted.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
@@ -19,7 +22,7 @@ from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 from revocast.sdk.claims import Claims
 from revocast.sdk.denylist import DenyList
-from revocast.sdk.errors import InsufficientScope
+from revocast.sdk.errors import InsufficientScope, UnknownKey
 from revocast.sdk.freshness import Freshness, Limits, State, Topic, Transition
 from revocast.sdk.health import Health, health_of
 from revocast.sdk.instant import Instant
@@ -27,10 +30,11 @@ from revocast.sdk.keyring import Keyring
 from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile
 from revocast.sdk.readiness import Floor, Readiness
+from revocast.sdk.recovery import Cure
 from revocast.sdk.tally import Tally
 from revocast.sdk.verifier import Verifier
 
-__all__ = ["Asked", "GuardCore", "Received"]
+__all__ = ["Asked", "GuardCore", "Received", "check_scopes"]
 
 
 NO_FLOOR: Final = Floor()
@@ -83,7 +87,8 @@ class GuardCore:
         self._building_epoch = 0
         self._rereads = 0
         self._tally = Tally()
-        self.counters = self._tally.counters
+        self._floor = floor
+        self._cache_size = cache_size
         self._watchers: list[Callable[[Transition], None]] = []
 
     # --- what is fed in
@@ -136,23 +141,90 @@ class GuardCore:
         """Whether records wait for keys: ask for the end of the keys topic now."""
         return self.chain.held_for_keys + self.chain.checkpoints_held > 0 or self.trust.waiting
 
-    def wants_reread(self, now: Instant) -> bool:
-        """Whether records of the log are missing, so that it should be read again from an earlier offset."""
-        return self._readiness.wants_reread(now)
+    def cure(self, now: Instant) -> Cure:
+        """What may help against what is missing."""
+        return self._readiness.cure(now)
+
+    # --- reading anew
+
+    @property
+    def floor(self) -> Floor:
+        """The newest key versions that this core, or an earlier run, has seen."""
+        listed, key_set = self.trust.delegations, self.trust.key_set
+        return Floor(
+            max(self._floor.delegations, listed.version if listed else 0),
+            max(self._floor.key_set, key_set.order if key_set else (0, 0)),
+        )
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Thumbprints of the roots from the pinned one to the newest that it handed over to."""
+        listed = self.trust.delegations
+        if listed is None:
+            return (self.trust.root,)
+        return listed.roots.chain(self.trust.root, self.trust.issuer).thumbprints
+
+    def afresh(self) -> "GuardCore":
+        """An empty core for the same service, below whose floor lies nothing that this one has seen."""
+        fresh = GuardCore(
+            issuer=self.trust.issuer,
+            root=self.roots[-1],
+            profile=self.verifier.profile,
+            limits=self.freshness.limits,
+            policy=self.policy,
+            floor=self.floor,
+            cache_size=self._cache_size,
+        )
+        # A frozen topic grows no younger, and an expired token no younger either, by being read again.
+        fresh.freshness.follow(self.freshness)
+        fresh.verifier.newest_t = self.verifier.newest_t
+        return fresh
+
+    def may_take_over(self, old: "GuardCore", now: Instant) -> bool:
+        """Whether it is current, and behind in nothing that `old` has read."""
+        ahead = (mine >= theirs for mine, theirs in zip(self._read_up_to, old._read_up_to, strict=True))
+        return self.freshness.holds(now) and all(ahead)
+
+    def take_over(self, old: "GuardCore", now: Instant) -> None:
+        """Go on in the place of `old`: with its watchers and its counts, but none of the tokens that it remembers."""
+        self._watchers = old._watchers
+        self._tally.follow(old._tally)
+        if old.state is not self.state:
+            reason = f"{self.freshness.reason}: everything was read anew"
+            self._announce(Transition(old.state, self.state, reason, now))
 
     # --- what is asked
 
-    def verify(self, token: str, now: Instant, scopes: Collection[str] = ()) -> Claims:
-        """The claims of a token that is acceptable now and grants all `scopes`.
+    def verify(
+        self, token: str, now: Instant, scopes: Collection[str] = (), policy: Policy | None = None
+    ) -> Claims:
+        """The claims of a token that is acceptable now and grants all `scopes`. `policy` stands in for the core's own.
 
-        Raises a `TokenError` when it is not, and a `GuardUnavailable` when nobody can know and the policy is to deny.
+        Raises a `TokenError` when it is not, and a `GuardUnavailable` when nobody can know and the policy is not to allow.
         """
         if not self.freshness.holds(now):
-            check_policy(self.policy, self.freshness)
+            check_policy(policy or self.policy, self.freshness)
         claims = self.verifier.verify(token, now.wall)
-        if scopes and not claims.scopes.issuperset(scopes):
-            raise InsufficientScope(tuple(scopes))
+        check_scopes(claims, scopes)
         return claims
+
+    def known(self, token: str, now: Instant) -> Claims | None:
+        """The claims of a token about which the issuer is to be asked, because this core is not current; None: of an unknown key.
+
+        Raises the `TokenError` of one that is refused whatever the issuer says: revocations that were read stay in force.
+        """
+        try:
+            # Until everything was read, the table and its times are those of some past moment; the signature is not.
+            if self.state is State.STARTING:
+                return self.verifier.authenticate(token)
+            return self.verifier.verify(token, now.wall)
+        except UnknownKey:
+            return None
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Counts of records by `<topic>.<outcome>`."""
+        return self._tally.counters
 
     @property
     def state(self) -> State:
@@ -177,6 +249,12 @@ class GuardCore:
         return health_of(self.trust, self.chain, self.freshness, keyring, denylist, self.counters, now)
 
     # --- inside
+
+    @property
+    def _read_up_to(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int]]:
+        position, checkpoint = self.chain.position, self.chain.checkpoint
+        place = (position.epoch, position.n) if position else (0, 0)
+        return (place, self.trust.versions, checkpoint.order if checkpoint else (0, 0, 0))
 
     def _receive(self, topic: Topic, record: Received, now: Instant) -> list[Verdict]:
         offset, value = record
@@ -209,6 +287,8 @@ class GuardCore:
 
     def _take_keys(self) -> None:
         key_set, delegations = self.trust.key_set, self.trust.delegations
+        if delegations is not None:
+            self.freshness.saw_list(delegations.expires_at)
         if key_set is not None and delegations is not None:
             self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers)
             self.verifier.terms_changed()
@@ -244,3 +324,9 @@ class GuardCore:
         if transition is not None:
             for watcher in self._watchers:
                 watcher(transition)
+
+
+def check_scopes(claims: Claims, scopes: Collection[str]) -> None:
+    """Raise `InsufficientScope` unless the token grants all of them."""
+    if scopes and not claims.scopes.issuperset(scopes):
+        raise InsufficientScope(tuple(scopes))

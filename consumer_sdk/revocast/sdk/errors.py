@@ -24,6 +24,7 @@ __all__ = [
     "StartupTimeout",
     "TokenError",
     "TokenExpired",
+    "TokenInactive",
     "TokenMalformed",
     "TokenMissing",
     "TokenNotYetValid",
@@ -39,7 +40,7 @@ class RevocastError(Exception):
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
-    remedy: ClassVar[str] = ""
+    remedy: str = ""
     """What the person who reads the log should do."""
 
     @property
@@ -160,6 +161,12 @@ class TokenRevoked(TokenError):
         self.slot = slot
 
 
+class TokenInactive(TokenError):
+    """The issuer, which was asked, says that the token is not active."""
+
+    code = "token_inactive"
+
+
 class InsufficientScope(TokenError):
     """The token is good, but does not grant what the route needs. `scopes` is what it needs."""
 
@@ -183,10 +190,11 @@ class GuardUnavailable(RevocastError):
     code = "guard_unavailable"
     status = 503
 
-    def __init__(self, reason: str = "") -> None:
-        """`reason` is for the service's own people: callers see only the `description`."""
+    def __init__(self, reason: str = "", remedy: str = "") -> None:
+        """`reason` and `remedy` are for the service's own people: callers see only the `description`."""
         super().__init__((type(self).__doc__ or "").partition("\n")[0])
         self.reason = reason
+        self.remedy = remedy or type(self).remedy
 
     @property
     def retry_after(self) -> int:

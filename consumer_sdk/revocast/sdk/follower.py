@@ -4,7 +4,7 @@
 * End offsets are asked for every few seconds, and at once when the core waits for keys. Reaching one tells the core
   how current it is. A question never stops the reading.
 * A lost connection, a broker that is away, a topic that does not exist yet: tried again, ever more slowly, with jitter.
-* When records are missing, the log is read again: first from the last record applied, then from its beginning.
+* When records are missing, the log is read again, as recovery.py says when and from where.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from revocast.sdk.clock import Clock
 from revocast.sdk.core import Asked, GuardCore, Received
 from revocast.sdk.freshness import State, Topic
 from revocast.sdk.journal import Journal, logger
+from revocast.sdk.recovery import Recovery, Step
 
 __all__ = ["Follower"]
 
@@ -41,7 +42,14 @@ class _LinkLost(Exception):
 class Follower:
     """Feeds one core. `problem` says what is wrong with the connection; empty: nothing."""
 
-    def __init__(self, settings: KafkaSettings, core: GuardCore, clock: Clock, journal: Journal) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        core: GuardCore,
+        clock: Clock,
+        journal: Journal,
+        recovery: Recovery | None = None,
+    ) -> None:
         topics = settings.topics
         names = {
             Topic.KEYS: topics.keys,
@@ -61,8 +69,7 @@ class Follower:
         self._ask_every = min(_ASK_EVERY, core.freshness.limits.link_age / 4)
         self._looked_near_end = False
         self._connect_backoff = Backoff(0.1, 10.0)
-        self._reread_backoff = Backoff(1.0, 60.0)
-        self._reread_at: float | None = None
+        self.recovery = recovery or Recovery()
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -215,21 +222,17 @@ class Follower:
     async def _reread_if_needed(self, consumer: AIOKafkaConsumer) -> None:
         now = self._clock()
         if self._core.state is State.READY:
-            self._reread_backoff.reset()
-        if not self._core.wants_reread(now):
-            self._reread_at = None
+            self.recovery.ready(now.monotonic)
+        step = self.recovery.due(self._core.cure(now), now.monotonic)
+        if step not in (Step.FROM_N, Step.FROM_BEGINNING):
             return
-        if self._reread_at is None:
-            self._reread_at = now.monotonic + self._reread_backoff.next() - 0.5
-        if now.monotonic < self._reread_at:
-            return
-        self._reread_at = None
         begins = await consumer.beginning_offsets(list(self._partitions.values()))
         log, keys = self._partitions[Topic.LOG], self._partitions[Topic.KEYS]
         start = begins[log]
-        if self._reread_backoff.attempts == 1 and self._core.applied_offset is not None:
+        if step is Step.FROM_N and self._core.applied_offset is not None:
             start = max(start, self._core.applied_offset + 1)
         logger.info("reading the log again from offset %d", start)
+        self.recovery.begun()
         self._core.reread(now)
         self._marks.clear()
         consumer.seek(log, start)

@@ -4,16 +4,19 @@
   was asked for, so a broker that answers late makes nothing younger.
 * `authority_age`: the larger of (this clock - the newest checkpoint's time) and the monotonic time since that time rose. A
   wrong clock hides no freeze: a frozen topic ages by the second term, a clock that runs ahead ages by the first.
+* A delegation list that has expired says nothing any more about whom to believe; who has no newer one is as good as cut off.
 * Flaws come first: who knows that something is missing is `incomplete`, however young the link.
 * `starting` ends once, with everything current; `closed` never ends.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from revocast.schemas.delegating import expiry_warning
 from revocast.sdk.instant import Instant
 
 __all__ = ["TRANSITIONS", "Finding", "Freshness", "Limits", "State", "Topic", "Transition"]
@@ -108,6 +111,15 @@ class Freshness:
         self._ends: dict[Topic, float] = {}
         self._authority_time: int | None = None
         self._rose_at = 0.0
+        self._expires_at: int | None = None
+
+    def follow(self, earlier: "Freshness") -> None:
+        """Begin with the age of the authority that another reader of the same deployment has found."""
+        self._authority_time, self._rose_at = earlier._authority_time, earlier._rose_at
+
+    def saw_list(self, expires_at: int) -> None:
+        """A delegation list that expires then is in force."""
+        self._expires_at = expires_at
 
     def saw_end(self, topic: Topic, asked: Instant) -> None:
         """Everything up to an end offset that was asked at `asked` has been read."""
@@ -164,6 +176,8 @@ class Freshness:
         link, authority = self.link_age(now), self.authority_age(now)
         if link is None or authority is None:
             return "not everything has been read to its end yet"
+        if self._expires_at is not None and self._expires_at <= now.wall:
+            return str(expiry_warning(self._expires_at, now.wall))
         if link > self.limits.link_age:
             return f"not in touch with Kafka for {link:.0f} s (limit {self.limits.link_age:.0f} s)"
         if authority > self.limits.authority_age:
@@ -173,10 +187,10 @@ class Freshness:
     def _deadline(self) -> Instant:
         assert self._authority_time is not None
         link_ends = min(self._ends.values()) + self.limits.link_age
-        return Instant(
-            self._authority_time + self.limits.authority_age,
-            min(link_ends, self._rose_at + self.limits.authority_age),
-        )
+        wall = self._authority_time + self.limits.authority_age
+        if self._expires_at is not None:
+            wall = min(wall, math.nextafter(self._expires_at, 0))  # at that very second it has expired
+        return Instant(wall, min(link_ends, self._rose_at + self.limits.authority_age))
 
     def _move(self, finding: Finding, reason: str, now: Instant) -> Transition | None:
         before, self.state = self.state, TRANSITIONS[self.state][finding]

@@ -1,8 +1,9 @@
 """The guard: what a service embeds. Here its parts are put together.
 
 guard = Guard(issuer="https://issuer.example", audience="orders", kafka="kafka:9092")
-async with guard:                   # or `with guard:` where there is no event loop
-    claims = guard.verify(token)    # in memory; raises TokenRevoked, TokenExpired, UnknownKey, …
+async with guard:                         # or `with guard:` where there is no event loop
+    claims = guard.verify(token)          # in memory; raises TokenRevoked, TokenExpired, UnknownKey, …
+    claims = await guard.averify(token)   # the same; asks the issuer while the guard is not current, if the policy says so
 """
 
 import asyncio
@@ -10,25 +11,27 @@ import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
+from revocast.schemas.errors import SettingsError
 from revocast.schemas.record import Position
 from revocast.sdk.background import BackgroundLoop
 from revocast.sdk.bearer import bearer_token
 from revocast.sdk.claims import NO_CLAIMS, Claims
 from revocast.sdk.clock import Clock, system_clock
+from revocast.sdk.consulting import Consulting, check_can_ask
 from revocast.sdk.core import GuardCore
-from revocast.sdk.errors import GuardNotReady, RevocastError, StartupTimeout
+from revocast.sdk.errors import GuardNotReady, GuardUnavailable, RevocastError, StartupTimeout
 from revocast.sdk.freshness import State, Transition
-from revocast.sdk.health import Health
+from revocast.sdk.health import Health, warnings_of
+from revocast.sdk.instant import Instant
 from revocast.sdk.journal import Journal, logger
 from revocast.sdk.kafka import KafkaSource
 from revocast.sdk.policy import Policy
-from revocast.sdk.settings import GuardSettings, Mode, Transport
+from revocast.sdk.settings import GuardSettings, Mode, MoreOptions
 
 if TYPE_CHECKING:
     from revocast.sdk.integrations.fastapi import Required
@@ -41,10 +44,11 @@ class Guard:
 
     `issuer` is the issuer's URL and `audience` this service, as tokens name both. `kafka` is bootstrap servers, and `prefix`
     what the topics' names begin with. `root` is the root key's thumbprint; without it the root is pinned on first use, and
-    remembered under `state_dir`. `policy` is what happens while the guard cannot know whether it is current: `deny` or
-    `allow`. `mode="shadow"` refuses nothing and reports what it would have refused: for roll-out, in services that still
+    remembered under `state_dir`. `policy` is what happens while the guard cannot know whether it is current: `deny`, `allow` or
+    `introspect`, which needs `client_id`, `client_secret` and the extra `introspection`. `mode="shadow"` refuses nothing and reports what it would have refused: for roll-out, in services that still
     verify tokens themselves. `startup_timeout`, `link_age` and `authority_age` are seconds; `cache_size` counts remembered
-    tokens. `transport` is how connections are protected: `kafka_security`, `kafka_ca`, … as the environment has them.
+    tokens. `more` is how connections are protected and how the issuer is asked: `kafka_security`, `tls_ca`, `client_id`, … as
+    the environment has them.
 
     Raises `SettingsError` when an argument cannot be right.
     """
@@ -65,7 +69,7 @@ class Guard:
         cache_size: int | None = None,
         state_dir: Path | str | None = None,
         clock: Clock = system_clock,
-        **transport: Unpack[Transport],
+        **more: Unpack[MoreOptions],
     ) -> None:
         self.settings = GuardSettings.from_env(
             {},
@@ -81,16 +85,20 @@ class Guard:
             authority_age=authority_age,
             cache_size=cache_size,
             state_dir=state_dir,
-            **transport,
+            **more,
         )
+        self.check_freshness(self.settings.policy)
         self._clock = clock
         self._journal = Journal()
         self._source = KafkaSource(self.settings, clock, self._journal)
         self._core: GuardCore | None = None
+        self._consulting = Consulting(self.settings, clock, lambda: self._core)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._background: BackgroundLoop | None = None
         self._ready = asyncio.Event()
         self._watchers: list[Callable[[Transition], None]] = []
+        self._transitions: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._refused_lock = threading.Lock()
 
@@ -107,33 +115,84 @@ class Guard:
 
     # --- judging
 
-    def verify(self, token: str, *, scopes: Collection[str] = ()) -> Claims:
+    def verify(self, token: str, *, scopes: Collection[str] = (), freshness: Policy | None = None) -> Claims:
         """The claims of an access token that is good now and grants all `scopes`. No I/O, no waiting, any thread.
 
-        Raises a `TokenError` (`TokenRevoked`, `TokenExpired`, `UnknownKey`, `InsufficientScope`, …) when it is not, and a
-        `GuardUnavailable` when the guard cannot know and its policy is `deny`.
+        `freshness` stands in for the guard's policy. Raises a `TokenError` (`TokenRevoked`, `TokenExpired`, `UnknownKey`,
+        `InsufficientScope`, …) when the token is not good, and a `GuardUnavailable` when the guard cannot know and the policy
+        is not `allow`.
         """
         try:
-            return self._started().verify(token, self._clock(), scopes)
+            return self._started().verify(token, self._clock(), scopes, freshness or self.settings.policy)
         except RevocastError as error:
             return self._refuse(error, token)
 
-    def verify_request(self, authorization: Sequence[str], *, scopes: Collection[str] = ()) -> Claims:
+    def verify_request(
+        self,
+        authorization: Sequence[str],
+        *,
+        scopes: Collection[str] = (),
+        freshness: Policy | None = None,
+    ) -> Claims:
         """As `verify`, for the values of all Authorization headers of a request (RFC 6750 §2.1)."""
         try:
             token = bearer_token(authorization)
         except RevocastError as error:
             return self._refuse(error, "")
-        return self.verify(token, scopes=scopes)
+        return self.verify(token, scopes=scopes, freshness=freshness)
 
-    @cached_property
-    def required(self) -> "Required":
-        """The FastAPI dependency: `Security(guard.required, scopes=["orders:read"])`. Needs the extra `fastapi`."""
+    async def averify(
+        self, token: str, *, scopes: Collection[str] = (), freshness: Policy | None = None
+    ) -> Claims:
+        """As `verify`. Only while the guard is not current and the policy is `introspect`, it waits: for the issuer's answer.
+
+        The issuer can answer from `start` on, also before the guard is ready. Where it does not, the `GuardUnavailable` is
+        that of `verify`. What the guard knows to be refused is refused without asking.
+        """
+        policy = freshness or self.settings.policy
+        try:
+            try:
+                return self._started().verify(token, self._clock(), scopes, policy)
+            except GuardUnavailable as error:
+                if policy != "introspect" or not self._running:
+                    raise
+                unavailable = error
+            return await self._on_own_loop(self._consulting.judge(token, scopes, unavailable))
+        except RevocastError as error:
+            return self._refuse(error, token)
+
+    async def averify_request(
+        self,
+        authorization: Sequence[str],
+        *,
+        scopes: Collection[str] = (),
+        freshness: Policy | None = None,
+    ) -> Claims:
+        """As `averify`, for the values of all Authorization headers of a request (RFC 6750 §2.1)."""
+        try:
+            token = bearer_token(authorization)
+        except RevocastError as error:
+            return self._refuse(error, "")
+        return await self.averify(token, scopes=scopes, freshness=freshness)
+
+    def required(self, *, freshness: Policy | None = None) -> "Required":
+        """The FastAPI dependency: `Security(guard.required(), scopes=["orders:read"])`. Needs the extra `fastapi`.
+
+        `freshness` stands in for the guard's policy on this route. Raises `SettingsError` where the issuer cannot be asked.
+        """
+        self.check_freshness(freshness)
         try:
             from revocast.sdk.integrations.fastapi import Required
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("guard.required needs FastAPI: install revocast[fastapi]") from error
-        return Required(self)
+        return Required(self, freshness)
+
+    def check_freshness(self, freshness: Policy | None) -> None:
+        """Raise `SettingsError` or `ModuleNotFoundError` unless this policy can be kept."""
+        if freshness not in (None, *get_args(Policy)):
+            raise SettingsError(f"freshness: must be one of {', '.join(get_args(Policy))}")
+        if freshness == "introspect":
+            check_can_ask(self.settings, "freshness is introspect")
 
     # --- observing
 
@@ -146,8 +205,14 @@ class Guard:
         """A snapshot: state and reason, positions, ages, counts, warnings. Raises `GuardNotReady` before the start."""
         health = self._started().health(self._clock())
         with self._refused_lock:
-            refused = {f"refused.{code}": count for code, count in self._refused.items()}
-        return health.counting(refused)
+            refused = dict(self._refused)
+        counted = {
+            "refused": refused,
+            "introspection": self._consulting.counters,
+            "transition": dict(self._transitions),
+        }
+        counters = {f"{of}.{name}": n for of, counts in counted.items() for name, n in counts.items()}
+        return health.adding(counters, self._warnings().values())
 
     def on_change(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, on the guard's loop. What it raises is logged."""
@@ -170,6 +235,7 @@ class Guard:
         if self._task is not None and not self._task.done():
             raise RuntimeError("the guard has been started already")
         self._core, self._ready = None, asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._live(), name="revocast guard")
         waiting = asyncio.create_task(self._ready.wait())
         done, _ = await asyncio.wait(
@@ -195,6 +261,7 @@ class Guard:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._consulting.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -225,14 +292,43 @@ class Guard:
 
     async def _live(self) -> None:
         self._adopt(await self._source.open())
-        await self._source.run()
+        await self._source.run(self._replace, self._tick)
 
     def _adopt(self, core: GuardCore) -> None:
         core.watch(self._changed)
         self._core = core
 
+    def _replace(self, core: GuardCore) -> None:
+        self._core = core  # one reference: each request is judged by the one or by the other
+
+    def _tick(self, now: Instant) -> None:
+        core = self._started()
+        warnings = {**warnings_of(core.trust, core.freshness, now), **self._warnings()}
+        self._journal.write(warnings, now.monotonic)
+
+    def _warnings(self) -> dict[str, str]:
+        found = {"recovery": self._source.recovering}
+        if self.state is not State.READY:
+            found["introspection"] = self._consulting.problem
+        return {subject: warning for subject, warning in found.items() if warning}
+
+    @property
+    def _running(self) -> bool:
+        """Whether it was started and not stopped: from then on the issuer may be asked."""
+        if self._core is not None:
+            return self._core.state is not State.CLOSED
+        return self._task is not None and not self._task.done()
+
+    async def _on_own_loop(self, judging: Coroutine[Any, Any, Claims]) -> Claims:
+        # Connections and questions belong to one loop; a guard in a thread of its own has another one than its callers.
+        if self._loop in (None, asyncio.get_running_loop()):
+            return await judging
+        assert self._loop is not None
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(judging, self._loop))
+
     def _changed(self, transition: Transition) -> None:
-        self._journal.transition(transition)
+        self._transitions[f"{transition.before}.{transition.after}"] += 1
+        self._journal.transition(transition, self.settings.policy)
         if transition.after is State.READY:
             self._ready.set()
         for watcher in self._watchers:

@@ -1,10 +1,11 @@
 """What the guard says of itself, for a health endpoint, a log or a person."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from revocast.schemas.chain import Chain
+from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.trust import Trust
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.freshness import Freshness, State
@@ -13,15 +14,13 @@ from revocast.sdk.keyring import Keyring
 
 __all__ = ["Health", "health_of", "warnings_of"]
 
-_DAY: Final = 86_400
-_EXPIRY_WARNING: Final = 60 * _DAY
-
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A moment's state. Ages in seconds (None: not known yet), `t` in seconds since 1970, `rows` and `keys` are counts.
+    """A moment's state. Ages in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
-    `counters` counts records by `<topic>.<outcome>` and refused tokens by `refused.<code>`. `warnings` are sentences.
+    `rows` and `keys` are counts. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
+    the issuer by `introspection.<outcome>` and changes of state by `transition.<before>.<after>`. `warnings` are sentences.
     """
 
     state: State
@@ -31,6 +30,7 @@ class Health:
     t: int
     delegations: int
     key_set: int
+    expires_at: int | None
     link_age: float | None
     authority_age: float | None
     rows: int
@@ -43,9 +43,9 @@ class Health:
         """Whether tokens are judged on a current state."""
         return self.state is State.READY
 
-    def counting(self, more: Mapping[str, int]) -> "Health":
-        """The same, with more counters."""
-        return replace(self, counters={**self.counters, **more})
+    def adding(self, counters: Mapping[str, int], warnings: Iterable[str]) -> "Health":
+        """The same, with more counters and warnings."""
+        return replace(self, counters={**self.counters, **counters}, warnings=(*self.warnings, *warnings))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -71,22 +71,24 @@ def health_of(
         t=position.t if position else 0,
         delegations=delegations,
         key_set=key_set,
+        expires_at=trust.delegations.expires_at if trust.delegations else None,
         link_age=freshness.link_age(now),
         authority_age=freshness.authority_age(now),
         rows=len(denylist),
         keys=len(keyring),
         counters=dict(counters),
-        warnings=warnings_of(trust, freshness, now),
+        warnings=tuple(warnings_of(trust, freshness, now).values()),
     )
 
 
-def warnings_of(trust: Trust, freshness: Freshness, now: Instant) -> tuple[str, ...]:
-    """What needs somebody's attention though tokens are still judged."""
-    found: list[str] = []
+def warnings_of(trust: Trust, freshness: Freshness, now: Instant) -> dict[str, str]:
+    """What needs somebody's attention though tokens may still be judged: a sentence for each subject."""
+    found: dict[str, str] = {}
     age, listed = freshness.authority_age(now), trust.delegations
     if age is not None and age > freshness.limits.authority_alarm:
-        found.append("the issuer has signed no new checkpoint for a while: is its relay alive?")
-    if listed is not None and listed.expires_at - now.wall < _EXPIRY_WARNING:
-        days = max(0, int((listed.expires_at - now.wall) // _DAY))
-        found.append(f"the delegation list expires in {days} days: sign a new one with the root key")
-    return tuple(found)
+        found["authority"] = (
+            f"the issuer has signed no new checkpoint for more than {freshness.limits.authority_alarm:.0f} s: is its relay alive?"
+        )
+    if listed is not None and (warning := expiry_warning(listed.expires_at, now.wall)):
+        found["delegations"] = warning
+    return found

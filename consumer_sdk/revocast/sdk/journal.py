@@ -1,15 +1,17 @@
-"""What the guard writes to the log `revocast.sdk`: every change of state, every warning once, rejects in summary.
+"""What the guard writes to the log `revocast.sdk`: every change of state and what it means for tokens, every warning when it
+comes, changes and goes, rejects in summary.
 
 Nothing that came in from outside is quoted, and what anybody can cause at will costs one line in ten seconds.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from revocast.schemas.verdict import Outcome, Verdict
 from revocast.sdk.freshness import State, Topic, Transition
+from revocast.sdk.policy import Policy, operation
 
 __all__ = ["Journal", "logger"]
 
@@ -25,18 +27,19 @@ class Journal:
     def __init__(self) -> None:
         self._counts: Counter[tuple[Topic, Outcome]] = Counter()
         self._reasons: dict[tuple[Topic, Outcome], str] = {}
-        self._warnings: frozenset[str] = frozenset()
+        self._warnings: dict[str, str] = {}
         self._written_at = float("-inf")
 
-    def transition(self, transition: Transition) -> None:
-        """Write a change of state."""
+    def transition(self, transition: Transition, policy: Policy) -> None:
+        """Write a change of state, and what happens to tokens from now on, where no route has a policy of its own."""
         good = transition.after in (State.READY, State.CLOSED)
         logger.log(
             logging.INFO if good else logging.WARNING,
-            "guard is %s (was %s): %s",
+            "guard is %s (was %s): %s; %s",
             transition.after,
             transition.before,
             transition.reason,
+            operation(policy, transition.after),
         )
 
     def verdicts(self, topic: Topic, verdicts: Iterable[Verdict]) -> None:
@@ -46,14 +49,15 @@ class Journal:
                 self._counts[topic, verdict.outcome] += 1
                 self._reasons[topic, verdict.outcome] = verdict.reason
 
-    def write(self, warnings: Iterable[str], now: float) -> None:
-        """Write new warnings, and the summary if it is time."""
-        current = frozenset(warnings)
-        for warning in sorted(current - self._warnings):
-            logger.warning("%s", warning)
-        for warning in sorted(self._warnings - current):
-            logger.info("over: %s", warning)
-        self._warnings = current
+    def write(self, warnings: Mapping[str, str], now: float) -> None:
+        """Write what is new in the warnings, which are sentences by subject, and the summary if it is time."""
+        for subject, warning in warnings.items():
+            if self._warnings.get(subject) != warning:
+                logger.warning("%s", warning)
+        for subject, warning in self._warnings.items():
+            if subject not in warnings:
+                logger.info("over: %s", warning)
+        self._warnings = dict(warnings)
         if self._counts and now - self._written_at >= _EVERY:
             for (topic, outcome), count in self._counts.items():
                 reason = self._reasons[topic, outcome]

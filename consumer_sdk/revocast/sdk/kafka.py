@@ -1,30 +1,49 @@
-"""The Kafka source: pins the root, makes the core, follows the topics, remembers what was seen."""
+"""The Kafka source: pins the root, makes the core, follows the topics, remembers what was seen.
+
+When the core cannot get well on what it has (recovery.py), another one is built beside it from nothing but the pin, the floor
+and the topics. The old one is fed and enforced all the while; they change places when the new one is current and behind in nothing.
+"""
 
 import asyncio
+from collections.abc import Callable
+from typing import Final
 
 from revocast.sdk.backoff import Backoff
 from revocast.sdk.clock import Clock
 from revocast.sdk.core import NO_FLOOR, GuardCore
 from revocast.sdk.errors import PinFailed
 from revocast.sdk.follower import Follower
-from revocast.sdk.health import warnings_of
+from revocast.sdk.freshness import State
+from revocast.sdk.instant import Instant
 from revocast.sdk.journal import Journal, logger
 from revocast.sdk.memory import Memory, Remembered
 from revocast.sdk.pin import fetch_list, root_of
-from revocast.sdk.profile import Profile
-from revocast.sdk.readiness import Floor
+from revocast.sdk.recovery import Step
 from revocast.sdk.settings import GuardSettings
 
 __all__ = ["KafkaSource"]
 
-_TICK = 1.0
-_FETCH_TIMEOUT = 5.0
+_TICK: Final = 1.0
+_FETCH_TIMEOUT: Final = 5.0
+_SETTLED: Final = 5.0
+"""Seconds after which what was read anew to its end, and is still not whole, will not become so."""
+
+
+class _Reading:
+    """A core, and the task that feeds it."""
+
+    def __init__(self, core: GuardCore, follower: Follower, tasks: asyncio.TaskGroup) -> None:
+        self.core = core
+        self.follower = follower
+        self.task = tasks.create_task(follower.run())
+        self.at_end_since: float | None = None
 
 
 class KafkaSource:
-    """One guard's reading of one deployment."""
+    """One guard's reading of one deployment. `recovering` says what reading anew has come to; empty: it is not needed."""
 
     def __init__(self, settings: GuardSettings, clock: Clock, journal: Journal) -> None:
+        self.recovering = ""
         self._settings = settings
         self._clock = clock
         self._journal = journal
@@ -49,7 +68,7 @@ class KafkaSource:
         self._core = GuardCore(
             issuer=settings.issuer,
             root=root,
-            profile=Profile(settings.audience, frozenset({settings.issuer})),
+            profile=settings.profile,
             limits=settings.limits,
             policy=settings.policy,
             floor=remembered.floor if remembered else NO_FLOOR,
@@ -58,18 +77,59 @@ class KafkaSource:
         self._follower = Follower(settings, self._core, self._clock, self._journal)
         return self._core
 
-    async def run(self) -> None:
-        """Follow the topics, and every second let time pass, write the journal and remember what is new."""
+    async def run(self, replace: Callable[[GuardCore], None], tick: Callable[[Instant], None]) -> None:
+        """Follow the topics; every second let time pass, call `tick`, and remember what is new.
+
+        `replace` puts another core in the place of the one that `open` gave.
+        """
         assert self._core is not None, "open() comes first"
         assert self._follower is not None
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follower.run())
+            current = _Reading(self._core, self._follower, tasks)
+            anew: _Reading | None = None
             while True:
                 now = self._clock()
-                self._core.handle_timer(now)
-                self._journal.write(warnings_of(self._core.trust, self._core.freshness, now), now.monotonic)
-                await self._remember(self._core)
+                current.core.handle_timer(now)
+                if anew is None:
+                    anew = self._begin_anew(current, tasks, now)
+                elif anew.core.may_take_over(current.core, now):
+                    current.task.cancel()
+                    self._core, self._follower = anew.core, anew.follower
+                    replace(anew.core)
+                    anew.core.take_over(current.core, now)
+                    current, anew = anew, None
+                elif self._is_over(anew, current, now):
+                    anew.task.cancel()
+                    anew = None
+                if current.core.state is State.READY:
+                    self.recovering = ""
+                tick(now)
+                await self._remember(current.core)
                 await asyncio.sleep(_TICK)
+
+    def _begin_anew(self, current: _Reading, tasks: asyncio.TaskGroup, now: Instant) -> _Reading | None:
+        recovery = current.follower.recovery
+        if recovery.due(current.core.cure(now), now.monotonic) is not Step.ANEW:
+            return None
+        recovery.begun()
+        self.recovering = "everything is being read anew, beside the state in force"
+        core = current.core.afresh()
+        # A journal of its own, that nobody writes: of what stands on the topics the first one has told.
+        return _Reading(core, Follower(self._settings, core, self._clock, Journal(), recovery), tasks)
+
+    def _is_over(self, anew: _Reading, current: _Reading, now: Instant) -> bool:
+        """Whether the attempt is not needed any more, or has failed."""
+        anew.core.handle_timer(now)
+        if current.core.state is State.READY:
+            return True
+        if anew.core.freshness.link_age(now) is None:
+            return False
+        anew.at_end_since = anew.at_end_since or now.monotonic
+        if now.monotonic - anew.at_end_since < _SETTLED:
+            return False
+        behind = "it ends before what was read already" if anew.core.state is State.READY else ""
+        self.recovering = f"everything was read anew, which did not help: {behind or anew.core.missing()}"
+        return True
 
     async def _first_use(self) -> str:
         issuer, tls, backoff = self._settings.issuer, self._settings.caller_context(), Backoff(0.2, 5.0)
@@ -92,8 +152,7 @@ class KafkaSource:
         if trust.generation == self._saved_generation or trust.delegations is None or trust.key_set is None:
             return
         self._saved_generation = trust.generation
-        roots = trust.delegations.roots.chain(trust.root, trust.issuer).thumbprints
-        await self._save(Remembered(roots, Floor(trust.delegations.version, trust.key_set.order)))
+        await self._save(Remembered(core.roots, core.floor))
 
     async def _save(self, remembered: Remembered) -> None:
         try:

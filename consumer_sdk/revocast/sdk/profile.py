@@ -61,7 +61,7 @@ from revocast.sdk.errors import (
 )
 from revocast.sdk.keyring import Keyring, TokenKey
 
-__all__ = ["MAX_TOKEN_BYTES", "Authentic", "Profile", "authenticate", "check_time"]
+__all__ = ["MAX_TOKEN_BYTES", "Authentic", "Profile", "authenticate", "check_time", "unverified"]
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _MAX_KID: Final = 256
@@ -94,28 +94,25 @@ class Authentic(NamedTuple):
 
 def authenticate(token: str, keyring: Keyring, profile: Profile) -> Authentic:
     """Rules 1 to 17. Raises a `TokenError`."""
-    try:
-        compact = parse_compact(token, MAX_TOKEN_BYTES)  # 1 to 4
-    except JoseError as error:
-        raise TokenMalformed(f"The token is malformed ({error}).") from None
-    _check_type(compact.header, profile.types)  # 5
-    kid = _kid(compact.header)  # 6
+    compact, kid = _envelope(token, profile)  # 1 to 6
     keys = _usable_keys(keyring, kid)  # 7
     key = _signer(compact, keys)  # 8, 9
-    try:
-        claims = parse_json(compact.payload, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)  # 10
-    except JoseError as error:
-        raise TokenMalformed(f"The token's claims are malformed ({error}).") from None
-    if not isinstance(claims, dict):
-        raise TokenMalformed("The token's claims are not an object.")
-    _check_required(claims, profile.required)  # 11
-    _check_names(claims, keyring.declared)  # 12
+    claims = _claims(compact, keyring.declared, profile)  # 10 to 12
     _check_issuer(claims, key)  # 13
-    _check_audience(claims, profile.audience)  # 14
-    _check_scope(claims)  # 15
-    _check_times(claims)  # 16
+    _check_use(claims, profile)  # 14 to 16
     _check_lifetime(claims, key)  # 17
     return Authentic(claims, key, compact.signing_input)
+
+
+def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]:
+    """What a token says that keeps every rule for which no key is needed: 1 to 6, 10 to 12, 14 to 16. Raises a `TokenError`.
+
+    Not to be believed without the issuer's own word (introspected.py).
+    """
+    compact, _ = _envelope(token, profile)  # 1 to 6
+    claims = _claims(compact, keyring.declared, profile)  # 10 to 12
+    _check_use(claims, profile)  # 14 to 16
+    return claims
 
 
 def check_time(claims: Mapping[str, Any], now: float, leeway: int) -> None:
@@ -124,6 +121,15 @@ def check_time(claims: Mapping[str, Any], now: float, leeway: int) -> None:
         raise TokenExpired("The token has expired.")
     if claims["iat"] > now + leeway or claims.get("nbf", 0) > now + leeway:
         raise TokenNotYetValid("The token is not valid yet.")
+
+
+def _envelope(token: str, profile: Profile) -> tuple[Compact, str]:
+    try:
+        compact = parse_compact(token, MAX_TOKEN_BYTES)  # 1 to 4
+    except JoseError as error:
+        raise TokenMalformed(f"The token is malformed ({error}).") from None
+    _check_type(compact.header, profile.types)  # 5
+    return compact, _kid(compact.header)  # 6
 
 
 def _check_type(header: Mapping[str, Any], types: frozenset[str]) -> None:
@@ -161,6 +167,24 @@ def _signer(compact: Compact, keys: Sequence[TokenKey]) -> TokenKey:
         if key.public.verify(compact.signing_input, compact.signature):
             return key
     raise SignatureInvalid("The signature does not verify.")
+
+
+def _claims(compact: Compact, declared: Sequence[str], profile: Profile) -> dict[str, Any]:
+    try:
+        claims = parse_json(compact.payload, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)  # 10
+    except JoseError as error:
+        raise TokenMalformed(f"The token's claims are malformed ({error}).") from None
+    if not isinstance(claims, dict):
+        raise TokenMalformed("The token's claims are not an object.")
+    _check_required(claims, profile.required)  # 11
+    _check_names(claims, declared)  # 12
+    return claims
+
+
+def _check_use(claims: Mapping[str, Any], profile: Profile) -> None:
+    _check_audience(claims, profile.audience)  # 14
+    _check_scope(claims)  # 15
+    _check_times(claims)  # 16
 
 
 def _check_required(claims: Mapping[str, Any], required: frozenset[str]) -> None:

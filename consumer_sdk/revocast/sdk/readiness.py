@@ -12,6 +12,7 @@ from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.trust import Trust
 from revocast.sdk.freshness import Freshness, State, Topic
 from revocast.sdk.instant import Instant
+from revocast.sdk.recovery import Cure
 
 __all__ = ["Floor", "Readiness"]
 
@@ -83,9 +84,16 @@ class Readiness:
             f"the log ends before record {checkpoint.epoch}/{checkpoint.n}, which the issuer has signed for"
         )
 
-    def wants_reread(self, now: Instant) -> bool:
-        """Whether records of the log are missing, so that reading it again may find them."""
-        return self._rereading_since is None and (Flaw.GAP in self._chain.flaws or bool(self.lost(now)))
+    def cure(self, now: Instant) -> Cure:
+        """What may help; nothing also while the log is being read again."""
+        flaws = self._chain.flaws
+        if self._keys_not_understood or Flaw.UPGRADE in flaws:
+            return Cure.NOTHING
+        if Flaw.FORK in flaws:
+            return Cure.ANEW
+        if self._rereading_since is None and (Flaw.GAP in flaws or self.lost(now)):
+            return Cure.REREAD
+        return Cure.NOTHING
 
     def _not_read(self) -> list[str]:
         found = [
@@ -103,8 +111,11 @@ class Readiness:
 
     def _chain_flaws(self) -> list[str]:
         position, missing = self._chain.position, self._chain.missing
+        start = "no record of the log has been applied"
+        if missing:
+            start += f": it does not begin with record {missing}, and there is no snapshot to begin from"
         words = {
-            Flaw.START: "no record of the log has been applied",
+            Flaw.START: start,
             Flaw.EPOCH: "the issuer is re-issuing the live set of a new epoch, and it is not whole yet",
             Flaw.GAP: f"record {missing} of the log is missing"
             if missing

@@ -3,16 +3,19 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, Self, TypedDict
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
+from revocast.schemas.errors import SettingsError
 from revocast.schemas.https import HttpsCallerSettings
 from revocast.schemas.settings import KafkaSettings
 from revocast.sdk.freshness import Limits
+from revocast.sdk.loopback import is_loopback
 from revocast.sdk.policy import Policy
+from revocast.sdk.profile import Profile
 
-__all__ = ["GuardSettings", "Mode", "Transport"]
+__all__ = ["GuardSettings", "Mode", "MoreOptions"]
 
 Mode = Literal["enforce", "shadow"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -23,8 +26,8 @@ def _default_state_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "revocast"
 
 
-class Transport(TypedDict, total=False):
-    """How connections are protected, as `KafkaSettings` and `HttpsCallerSettings` say it."""
+class MoreOptions(TypedDict, total=False):
+    """What `Guard` takes besides: how connections are protected, and how the issuer is asked about tokens."""
 
     kafka_security: Literal["plaintext", "ssl", "sasl_ssl"]
     kafka_ca: Path | str
@@ -35,6 +38,10 @@ class Transport(TypedDict, total=False):
     kafka_username: str
     kafka_password: SecretStr | str
     tls_ca: Path | str
+    client_id: str
+    client_secret: SecretStr | str
+    introspection_endpoint: str
+    introspection_timeout: float
 
 
 class GuardSettings(KafkaSettings, HttpsCallerSettings):
@@ -47,7 +54,7 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
     )
     policy: Policy = Field(
         "deny",
-        description="while stale or incomplete: deny every token, or allow those that nothing known refuses",
+        description="while not current: deny every token, allow those that nothing known refuses, or introspect: ask the issuer",
     )
     mode: Mode = Field("enforce", description="enforce, or shadow: only say what would be refused")
     startup_timeout: Positive = Field(30.0, description="how long the start waits to be ready, seconds")
@@ -60,6 +67,38 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
         default_factory=_default_state_dir,
         description="folder that remembers the pinned root; default: `$XDG_STATE_HOME`/revocast or `~/.local/state/revocast`",
     )
+
+    client_id: str | None = Field(
+        None, min_length=1, description="this service's client at the issuer, with which it introspects"
+    )
+    client_secret: SecretStr | None = Field(None, min_length=1, description="the client's secret")
+    introspection_endpoint: str | None = Field(
+        None, description="where to ask about tokens; default: what the issuer's metadata (RFC 8414) say"
+    )
+    introspection_timeout: Positive = Field(
+        2.0, description="how long one try to ask about a token may take, seconds; there are two"
+    )
+
+    @model_validator(mode="after")
+    def _policy_can_be_kept(self) -> Self:
+        if self.policy == "introspect":
+            self.check_introspection("REVOCAST_POLICY is introspect")
+        return self
+
+    def check_introspection(self, why: str) -> None:
+        """Raise `SettingsError` unless the issuer can be asked about tokens."""
+        for name in ("client_id", "client_secret"):
+            if getattr(self, name) is None:
+                raise SettingsError(f"REVOCAST_{name.upper()}: is missing; {why}")
+        target = self.introspection_endpoint or self.issuer
+        if not target.startswith("https://") and not (target.startswith("http://") and is_loopback(target)):
+            name = "INTROSPECTION_ENDPOINT" if self.introspection_endpoint else "ISSUER"
+            raise SettingsError(f"REVOCAST_{name}: must be an https URL; {why}")
+
+    @property
+    def profile(self) -> Profile:
+        """What tokens must be."""
+        return Profile(self.audience, frozenset({self.issuer}))
 
     @property
     def limits(self) -> Limits:

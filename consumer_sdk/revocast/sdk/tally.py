@@ -20,6 +20,11 @@ class Tally:
         self._reasons: dict[Topic, list[str]] = {topic: [] for topic in Topic}
         self._highest = dict.fromkeys(Topic, -1)
 
+    def follow(self, earlier: "Tally") -> None:
+        """Go on counting where another tally of the same topics stopped; what both have seen counts once."""
+        self.counters = earlier.counters
+        self._highest = {topic: max(self._highest[topic], earlier._highest[topic]) for topic in Topic}
+
     def add(self, topic: Topic, verdicts: Iterable[Verdict]) -> None:
         """Count final verdicts."""
         for verdict in verdicts:

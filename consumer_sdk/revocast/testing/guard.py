@@ -1,12 +1,12 @@
 """A guard without Kafka: it follows an in-memory authority, and is current the moment the authority has spoken."""
 
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from revocast.sdk.clock import Instant
 from revocast.sdk.guard import Guard
 from revocast.sdk.policy import Policy
-from revocast.sdk.settings import Mode
+from revocast.sdk.settings import Mode, MoreOptions
 from revocast.testing.authority import Authority
 from revocast.testing.delivery import Delivery, core_for
 
@@ -27,6 +27,7 @@ class InMemoryGuard(Guard):
         *,
         policy: Policy = "deny",
         mode: Mode = "enforce",
+        **more: Unpack[MoreOptions],
     ) -> None:
         super().__init__(
             authority.issuer,
@@ -36,6 +37,7 @@ class InMemoryGuard(Guard):
             policy=policy,
             mode=mode,
             clock=lambda: Instant(authority.now, authority.now),
+            **more,
         )
         core = core_for(
             authority, audience=self.settings.audience, limits=self.settings.limits, policy=policy
@@ -50,7 +52,8 @@ class InMemoryGuard(Guard):
         """Nothing to wait for."""
 
     async def stop(self) -> None:
-        """Nothing to let go of."""
+        """Let go of the connections to the issuer, if there are any."""
+        await self._consulting.close()
 
     def __enter__(self) -> Self:
         return self

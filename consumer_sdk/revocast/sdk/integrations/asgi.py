@@ -8,6 +8,7 @@ from revocast.sdk.errors import RevocastError
 
 if TYPE_CHECKING:
     from revocast.sdk.guard import Guard
+    from revocast.sdk.policy import Policy
 
 __all__ = ["RevocastMiddleware"]
 
@@ -21,7 +22,10 @@ _REFUSE_IN_HANDSHAKE: Final = "websocket.http.response"
 
 
 class RevocastMiddleware:
-    """`scopes` are needed by every request; `public_paths` (exact, with the mount point) need no token."""
+    """`scopes` are needed by every request; `public_paths` (exact, with the mount point) need no token.
+
+    `freshness` stands in for the guard's policy: `deny`, `allow` or `introspect`.
+    """
 
     def __init__(
         self,
@@ -30,11 +34,14 @@ class RevocastMiddleware:
         *,
         scopes: Collection[str] = (),
         public_paths: Collection[str] = (),
+        freshness: "Policy | None" = None,
     ) -> None:
+        guard.check_freshness(freshness)
         self._app = app
         self._guard = guard
         self._scopes = tuple(scopes)
         self._public = frozenset(public_paths)
+        self._freshness = freshness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -43,7 +50,9 @@ class RevocastMiddleware:
             return
         headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
         try:
-            scope["revocast.claims"] = self._guard.verify_request(headers, scopes=self._scopes)
+            scope["revocast.claims"] = await self._guard.averify_request(
+                headers, scopes=self._scopes, freshness=self._freshness
+            )
         except RevocastError as error:
             await _refuse(error, scope, receive, send)
         else:

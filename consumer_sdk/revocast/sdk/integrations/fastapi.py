@@ -1,9 +1,10 @@
 """FastAPI: a route says which scopes it needs, and gets the claims; OpenAPI shows both.
 
 @app.get("/orders")
-async def orders(claims: Annotated[Claims, Security(guard.required, scopes=["orders:read"])]): ...
+async def orders(claims: Annotated[Claims, Security(guard.required(), scopes=["orders:read"])]): ...
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import HTTPException, Request, Security
@@ -14,6 +15,7 @@ from revocast.sdk.errors import RevocastError
 
 if TYPE_CHECKING:
     from revocast.sdk.guard import Guard
+    from revocast.sdk.policy import Policy
 
 __all__ = ["Required"]
 
@@ -30,19 +32,24 @@ _SCHEME = _AuthorizationHeaders(
 )
 
 
+@dataclass(frozen=True, slots=True)
 class Required:
-    """A dependency that yields the token's claims, or answers 401, 403 or 503."""
+    """A dependency that yields the token's claims, or answers 401, 403 or 503.
 
-    def __init__(self, guard: "Guard") -> None:
-        self._guard = guard
+    Equal ones are one dependency to FastAPI: it asks once a request.
+    """
 
-    # A coroutine, though it waits for nothing: plain functions would be sent through a thread pool.
+    guard: "Guard"
+    freshness: "Policy | None" = None
+
     async def __call__(
         self, scopes: SecurityScopes, authorization: Annotated[list[str], Security(_SCHEME)]
     ) -> Claims:
         """The claims. Raises an `HTTPException`."""
         try:
-            return self._guard.verify_request(authorization, scopes=scopes.scopes)
+            return await self.guard.averify_request(
+                authorization, scopes=scopes.scopes, freshness=self.freshness
+            )
         except RevocastError as error:
             detail = {"code": error.code, "description": error.description}
             raise HTTPException(error.status, detail, error.headers()) from error

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 __all__ = ["LOOPBACK", "Authority", "Identity"]
 
 LOOPBACK = ("localhost", "127.0.0.1")
-_LIFETIME = timedelta(days=2)
+_LIFETIME = timedelta(days=2)  # of one test run, and then some
 _SKEW = timedelta(minutes=5)
 
 
@@ -41,17 +41,18 @@ class Identity:
 
 
 class Authority:
-    """Signs certificates into `folder`; `ca` is what trusts them. Made anew each time, and good for two days."""
+    """Signs certificates into `folder`, made anew each time and good for `lifetime`; `ca` is what trusts them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lifetime: timedelta = _LIFETIME) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._lifetime = lifetime
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("Revocast development authority")
         self.ca = folder / "ca.pem"
         signs = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         certificate = (
-            _builder(self._name, self._name, self._key)
+            _builder(self._name, self._name, self._key, lifetime)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(signs, critical=True)
             .sign(self._key, hashes.SHA256())
@@ -63,7 +64,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        builder = _builder(_name(common_name), self._name, key)
+        builder = _builder(_name(common_name), self._name, key, self._lifetime)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(usages, critical=False).add_extension(issuer, critical=False)
         if hosts:
@@ -75,7 +76,7 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -85,7 +86,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from revocast.dev.broker import Broker, running_broker
+from revocast.dev.broker import Broker, JvmBroker, hardened_broker, running_broker
 from revocast.schemas.topics import Topics
 
 # A shell starts background jobs with SIGINT ignored, and every child inherits that: then no test of Ctrl-C could pass.
@@ -26,6 +26,13 @@ def kafka() -> Iterator[str]:
 def broker() -> Iterator[Broker]:
     """A Kafka of the test's own, to kill, stop, pause and start."""
     with running_broker(own=True) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def hardened() -> Iterator[JvmBroker]:
+    """The run's Kafka with the hardened profile: nobody gets in without `hardened.hardening`'s credentials."""
+    with hardened_broker() as broker:
         yield broker
 
 

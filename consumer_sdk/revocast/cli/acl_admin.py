@@ -10,7 +10,7 @@ from revocast.schemas.settings import KafkaSettings
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
-__all__ = ["AclAdmin"]
+__all__ = ["AclAdmin", "client_config"]
 
 _TIMEOUT_S: Final = 10.0
 _KINDS: Final[Mapping[str, Resource]] = {"TOPIC": "topic", "GROUP": "group", "BROKER": "cluster"}
@@ -30,7 +30,7 @@ class AclAdmin:
         self._kafka = kafka
         self._library = admin
         self._failed = confluent_kafka.KafkaException
-        self._client = admin.AdminClient(_options(kafka))
+        self._client = admin.AdminClient(client_config(kafka))
 
     def existing(self) -> set[Grant]:
         """Every ACL of the cluster that is about topics, groups or the cluster itself."""
@@ -101,7 +101,7 @@ class AclAdmin:
         return Unreachable(f"{where} does not answer: {error.str()}")
 
 
-def _options(kafka: KafkaSettings) -> dict[str, str | int | float]:
+def client_config(kafka: KafkaSettings) -> dict[str, str | int | float]:
     """librdkafka's names for our settings. It checks the broker's host name by default."""
     secret = kafka.kafka_key_password, kafka.kafka_password
     key_password, password = (one.get_secret_value() if one else None for one in secret)

@@ -8,6 +8,7 @@
 
 from revocast.dev.broker.errors import BrokerError
 from revocast.dev.broker.interface import Broker
+from revocast.dev.broker.jvm import JvmBroker
 from revocast.dev.broker.launcher import hardened_broker, running_broker
 
-__all__ = ["Broker", "BrokerError", "hardened_broker", "running_broker"]
+__all__ = ["Broker", "BrokerError", "JvmBroker", "hardened_broker", "running_broker"]

@@ -1,13 +1,11 @@
 """The memory of verified tokens: it saves work and never an answer."""
 
-import sys
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from revocast.schemas.jose import PublicKey
-from revocast.sdk.core import GuardCore, Received
+from revocast.sdk.core import GuardCore
 from revocast.sdk.errors import TokenError, TokenExpired, TokenRevoked, UnknownKey
 from revocast.sdk.freshness import Topic
 from revocast.sdk.profile import Profile
@@ -134,45 +132,6 @@ def test_it_is_bounded(authority: Authority, size: int) -> None:
     for _ in range(size * 3 + 3):
         core.verify(authority.mint(), delivery.now)
         assert len(core.verifier._young) + len(core.verifier._old) <= size
-
-
-def test_no_revocation_is_missed_while_threads_verify(delivery: Delivery) -> None:
-    """Once `receive` has returned, no thread accepts the token: not from the memory, not by a look-up that was under way."""
-    authority, core, now = delivery.authority, delivery.core, delivery.now
-    tokens = [authority.mint(sub=f"user-{n}", jti=f"t-{n}") for n in range(200)]
-    for n in range(200):
-        authority.block(authority.subject(f"user-{n}"))
-    applied = -1
-    wrong: list[int] = []
-    done = threading.Event()
-
-    def hammer() -> None:
-        while not done.is_set():
-            for n, token in enumerate(tokens):
-                revoked = n <= applied  # read before the token is judged
-                try:
-                    core.verify(token, now)
-                except TokenRevoked:
-                    continue
-                if revoked:
-                    wrong.append(n)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    threads = [threading.Thread(target=hammer) for _ in range(3)]
-    try:
-        for thread in threads:
-            thread.start()
-        for n, message in enumerate(authority.log.since(1)):
-            core.receive(Topic.LOG, [Received(message.offset, message.value)], now)
-            applied = n
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
-        sys.setswitchinterval(interval)
-    assert applied == 199
-    assert wrong == []
 
 
 def test_after_a_change_of_keys_a_token_is_verified_once_and_remembered_again(

@@ -25,7 +25,7 @@ from revocast.schemas.events import Envelope
 from revocast.schemas.record import Record
 from revocast.schemas.trust import Trust
 
-__all__ = ["LogTail"]
+__all__ = ["LogTail", "claimed_number"]
 
 _LONGEST_N: Final = 18
 
@@ -78,7 +78,7 @@ class LogTail:
 
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         # The key is only a hint for the look-up: the comparison of the bytes decides.
-        hints = [_hint(record.key) for record in records]
+        hints = [claimed_number(record.key) for record in records]
         stored = await asyncio.to_thread(self._stored, hints)
         for record, hint in zip(records, hints, strict=True):
             if _is_stored(record.value, stored.get(hint)):
@@ -140,7 +140,8 @@ class LogTail:
             return stored_hashes(session, [(epoch, n)]).get((epoch, n))
 
 
-def _hint(key: bytes | None) -> int:
+def claimed_number(key: bytes | None) -> int:
+    """The n that a record's Kafka key claims; 0: none. Anyone may write it: it only says where to look."""
     return int(key) if key and len(key) <= _LONGEST_N and key.isdigit() else 0
 
 

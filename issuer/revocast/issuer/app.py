@@ -11,12 +11,11 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from revocast.issuer.access_log import AccessLog
 from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.denials import Denials
-from revocast.issuer.errors import NotInitialized
 from revocast.issuer.health import health_routes
-from revocast.issuer.keystore import KeyStore
 from revocast.issuer.oauth.metadata import metadata_routes
 from revocast.issuer.oauth.routes import oauth_routes
 from revocast.issuer.oauth.server import AuthorizationServer, handle_oauth_errors
+from revocast.issuer.opening import opened
 from revocast.issuer.operators.context import Context
 from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import describe_problems, handle_problems
@@ -26,8 +25,6 @@ from revocast.issuer.relay import Relay
 from revocast.issuer.response_headers import ResponseHeaders
 from revocast.issuer.service import Service
 from revocast.issuer.settings import IssuerSettings
-from revocast.issuer.storage import Storage
-from revocast.issuer.storage.signing_keys import event_key
 
 __all__ = ["create_app"]
 
@@ -44,7 +41,7 @@ _MAX_BODY_BYTES = 256 * 1024
 
 def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     """The issuer as an ASGI application. Raises `NotInitialized` or `StorageUnavailable`, saying what to do."""
-    storage, keystore = _opened(settings)
+    storage, keystore = opened(settings)
     publication = Publication()
     service = Service(storage, keystore, publication, clock)
     relay = Relay(storage, keystore, publication, settings, clock) if settings.relay else None
@@ -84,18 +81,3 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     app.include_router(health_routes(service, lambda: publication.relay))
     describe_problems(app)
     return app
-
-
-def _opened(settings: IssuerSettings) -> tuple[Storage, KeyStore]:
-    """The database that `revocast init` made, brought to this version, and what opens its private keys."""
-    storage = Storage(settings.database)
-    if not storage.is_postgresql and not storage.sqlite_file.exists():
-        raise NotInitialized(
-            f"{storage.sqlite_file}: no such database; set REVOCAST_HOME or run `revocast init`"
-        )
-    keystore = settings.key_store()
-    storage.migrate()
-    with storage.read() as session:
-        key = event_key(session)
-        keystore.signer(key.kid, key.handle)  # now, not at the first revocation
-    return storage, keystore

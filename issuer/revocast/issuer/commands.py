@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["app", "serve"]
+__all__ = ["HomeOption", "Json", "app", "explained", "serve"]
 
 app = typer.Typer()
 serve = typer.Typer()
@@ -74,7 +74,7 @@ def init(
     from revocast.issuer import bootstrap
     from revocast.issuer.settings import HomeSettings, check_issuer_url
 
-    with _explained(as_json=as_json):
+    with explained(as_json=as_json):
         check_issuer_url(issuer, allow_http=allow_http)
         settings = HomeSettings.from_env(home=home, database_url=database_url)
         made = bootstrap.Home(settings.home)
@@ -119,7 +119,7 @@ def serve_issuer(
     from revocast.issuer.logs import configure_logs
     from revocast.issuer.settings import IssuerSettings
 
-    with _explained(as_json=False):
+    with explained(as_json=False):
         settings = IssuerSettings.from_env(home=home, listen=listen, relay=relay)
         configure_logs(settings.log_level)
         application = create_app(settings)
@@ -142,7 +142,7 @@ def serve_issuer(
 
 
 @contextmanager
-def _explained(*, as_json: bool) -> Iterator[None]:
+def explained(*, as_json: bool) -> Iterator[None]:
     """What went wrong as one line, and an exit code as the other commands have it."""
     from revocast.issuer.errors import InvalidRequest, IssuerError
 

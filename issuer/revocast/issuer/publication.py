@@ -1,6 +1,9 @@
 """News between the threads of one process: something was committed, something was acknowledged by Kafka.
 
 The database says the same to other processes; this only spares the wait for it.
+
+What is acknowledged here, readers enforce. In a new epoch that begins with the record that closes its live set: before it,
+readers keep the old table and wait. It covers every record of older epochs, published or not, for their effect is in it.
 """
 
 import asyncio
@@ -36,7 +39,7 @@ class Publication:
         self._on_commit()
 
     def covers(self, epoch: int, n: int) -> bool:
-        """Whether Kafka has acknowledged this record, as far as this process knows."""
+        """Whether Kafka has this record and its epoch's live set, as far as this process knows."""
         return (epoch, n) <= self._acknowledged
 
     def forget(self) -> None:
@@ -44,7 +47,7 @@ class Publication:
         self._acknowledged = (0, 0)
 
     def acknowledged(self, epoch: int, n: int) -> None:
-        """Kafka has everything up to this record."""
+        """Kafka has everything up to this record, the live set of its epoch included."""
         with self._lock:
             self._acknowledged = max(self._acknowledged, (epoch, n))
             due = [waiter for waiter in self._waiters if waiter[0] <= self._acknowledged]

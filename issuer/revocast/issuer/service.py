@@ -33,8 +33,9 @@ from revocast.issuer.reporting import status_of
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
-from revocast.issuer.storage.log import head_of, log_after, published_place
+from revocast.issuer.storage.log import head_of, log_after
 from revocast.issuer.storage.outbox import write_event
+from revocast.issuer.storage.publishing import is_enforced
 from revocast.issuer.storage.signing_keys import newest_document, token_keys
 from revocast.issuer.token_reading import TokenReader
 from revocast.issuer.trust_desk import Adopted, TrustDesk
@@ -100,7 +101,7 @@ class Service:
         return self._reader.revocation_of(token)
 
     async def published(self, receipt: Receipt, timeout_s: float) -> PublicationState:
-        """Wait until Kafka acknowledged the receipt's record, at most `timeout_s` seconds."""
+        """Wait until Kafka has the receipt's record and its epoch's live set, at most `timeout_s` seconds."""
         if receipt.dry_run:
             return "pending"
         deadline = time.monotonic() + timeout_s
@@ -288,5 +289,4 @@ class Service:
 
     def _noted_as_published(self, receipt: Receipt) -> bool:
         with self._storage.read() as session:
-            place = published_place(session)
-            return (receipt.epoch, receipt.n) <= (place.epoch, place.n)
+            return is_enforced(session, receipt.epoch, receipt.n)

@@ -102,7 +102,7 @@ class TrustDesk:
 
     def adopt_in(self, session: Session, compact: bytes, *, actor: str) -> Adopted:
         """The same, in a transaction of the caller."""
-        terms, head = load_terms(session), head_of(session, lock=True)
+        head, terms = head_of(session, lock=True), load_terms(session)
         now = self._clock()
         adoption = judge(compact, _situation(session, terms, head, _event_keys(session)), now)
         add_document(session, adoption.listed, compact)

@@ -4,6 +4,7 @@
   judges for good. So documents are looked for after the batch was read: what was committed with a record is there.
 * Records only behind a verified head. Their sends are pipelined; only the contiguous acknowledged beginning counts.
 * Whoever waits is woken at the acknowledgement, before the database is told: the log itself says what is published.
+* A delegation list that was adopted ends this publisher, too (`outdated`): the next one checks the log under it.
 * Any error ends this publisher. The next one begins by checking the log again, so it never has to guess what was written.
 """
 
@@ -13,16 +14,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
+from revocast.issuer.errors import Conflict, InvalidRequest, LogMismatch
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
-from revocast.issuer.relay.keys_topic import documents_missing_on
+from revocast.issuer.relay.keys_topic import KeysTopic, SignedList
 from revocast.issuer.relay.log_tail import LogTail
 from revocast.issuer.relay.reading import Consumers, PartitionReader
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.log import head_of
 from revocast.issuer.storage.outbox import drop_events, oldest_events
 from revocast.issuer.storage.publishing import (
     Stored,
@@ -33,7 +37,8 @@ from revocast.issuer.storage.publishing import (
     sign_records,
     stored_hashes,
 )
-from revocast.issuer.storage.signing_keys import newest_document, unpublished_documents
+from revocast.issuer.storage.signing_keys import event_key, newest_document, unpublished_documents
+from revocast.issuer.trust_desk import TrustDesk
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.events import assemble
@@ -69,24 +74,52 @@ class Publisher:
         self._clock = parts.clock
         self._producer = producer
         self._consumers = consumers
+        self._desk = TrustDesk(parts.storage, parts.keystore, parts.publication, parts.clock)
         self._checkpoint_t = 0
+        self._live_set_n: int | None = None
 
     async def open(self) -> None:
         """Compare both control topics with the database. Raises `LogMismatch`."""
-        terms, delegations = await asyncio.to_thread(self._trusted)
+        terms = await asyncio.to_thread(self._terms)
         keys = PartitionReader(self._consumers, self._topics.keys)
-        missing = await documents_missing_on(keys, self._storage, terms.issuer, terms.root)
-        trust = Trust(terms.issuer, terms.root)
-        trust.receive(delegations, 0)
+        self._keys = KeysTopic(self._storage, keys, terms.issuer, terms.root)
+        await self._keys.open()
+        await self.adopt_from_topic()
+        missing = await self._keys.missing()
+        trust = await asyncio.to_thread(self._trusted)
         self._tail = LogTail(self._storage, PartitionReader(self._consumers, self._topics.revocations), trust)
         self._issuer = terms.issuer
         await self._tail.open()
+        await asyncio.to_thread(self._find_live_set)
         await self._note(self._tail.head)
         await self._publish_documents(missing)
 
+    async def outdated(self) -> bool:
+        """Whether another delegation list is in force than the one under which the log was checked."""
+        return await asyncio.to_thread(self._in_force) != self._delegations
+
+    async def adopt_from_topic(self) -> None:
+        """Adopt what the root signed and the database lacks. Raises `LogMismatch`, saying why it cannot be adopted."""
+        refused = None
+        for listed in await self._keys.newer_lists():
+            try:
+                await asyncio.to_thread(self._adopt, listed)
+                refused = None
+            except (Conflict, InvalidRequest) as error:
+                refused = (
+                    f"the keys topic holds delegation list {listed.version}, which the root signed, and it cannot be "
+                    f"adopted: {error}; sign another one on top of it"
+                )
+        if refused is not None:
+            raise LogMismatch(refused)
+
     async def publish_documents(self) -> None:
         """Publish key sets and delegation lists that Kafka does not have yet."""
-        await self._publish_documents(await asyncio.to_thread(self._unpublished))
+        documents = await asyncio.to_thread(self._unpublished)
+        if documents:
+            # A list that got there first is the one that readers believe.
+            await self.adopt_from_topic()
+        await self._publish_documents(documents)
 
     async def publish_records(self) -> int:
         """Publish the log up to the database's head; how many records. Raises `LogMismatch` and Kafka's errors."""
@@ -136,7 +169,7 @@ class Publisher:
                 landed = (await acknowledgement).offset
                 # Right behind the verified head. If anything got in between, it is read before anyone is told.
                 if landed == place:
-                    self._publication.acknowledged(self._tail.epoch, stored.n)
+                    self._tell(stored.n)
                     place += 1
         finally:
             for acknowledgement in sent:
@@ -148,14 +181,50 @@ class Publisher:
             await asyncio.to_thread(self._mark_document, jti)
 
     async def _note(self, n: int) -> None:
-        self._publication.acknowledged(self._tail.epoch, n)
+        self._tell(n)
         await asyncio.to_thread(self._mark_published, self._tail.epoch, n, self._tail.next_offset)
+
+    def _tell(self, n: int) -> None:
+        """Wake who waits for record n: not before readers enforce the epoch that it is in."""
+        if self._live_set_n is not None and n >= self._live_set_n:
+            self._publication.acknowledged(self._tail.epoch, n)
 
     # -- what runs in a thread, because the database is synchronous ---------------------------------------------------
 
-    def _trusted(self) -> tuple[Terms, bytes]:
+    def _terms(self) -> Terms:
         with self._storage.read() as session:
-            return load_terms(session), newest_document(session, DelegationList.TYPE).compact
+            return load_terms(session)
+
+    def _in_force(self) -> int:
+        with self._storage.read() as session:
+            return head_of(session).delegations
+
+    def _trusted(self) -> Trust:
+        with self._storage.read() as session:
+            terms, signing = load_terms(session), event_key(session).kid
+            listed = newest_document(session, DelegationList.TYPE).compact
+        trust = Trust(terms.issuer, terms.root)
+        trust.receive(listed, 0)
+        if trust.event_key(signing) is None:
+            raise LogMismatch(
+                f"the delegation list in force does not delegate to {signing}, which signs here: the root must sign one "
+                "that does (revocast trust delegate)"
+            )
+        self._delegations = trust.versions[0]
+        return trust
+
+    def _adopt(self, listed: SignedList) -> None:
+        self._desk.adopt(listed.compact, actor="root")
+        self._mark_document(f"delegations/{listed.version}")
+
+    def _find_live_set(self) -> None:
+        with self._storage.read() as session:
+            self._read_live_set(session)
+
+    def _read_live_set(self, session: Session) -> None:
+        head = head_of(session)
+        if head.epoch == self._tail.epoch:
+            self._live_set_n = head.live_set_n
 
     def _unpublished(self) -> list[tuple[str, bytes]]:
         with self._storage.read() as session:
@@ -171,7 +240,10 @@ class Publisher:
 
     def _signed(self) -> list[Stored]:
         with self._storage.write() as session:
-            return sign_records(session, self._tail.epoch, self._tail.head, _BATCH, self._keystore)
+            signed = sign_records(session, self._tail.epoch, self._tail.head, _BATCH, self._keystore)
+            # After the records: if the one that closes the live set is among them, this knows it.
+            self._read_live_set(session)
+            return signed
 
     def _mark_published(self, epoch: int, n: int, next_offset: int) -> None:
         with self._storage.write() as session:

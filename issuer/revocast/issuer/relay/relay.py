@@ -25,6 +25,7 @@ from revocast.issuer.errors import IssuerError, LogMismatch
 from revocast.issuer.key_desk import KeyDesk
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
+from revocast.issuer.reissuing import Reissue
 from revocast.issuer.relay.election import ElectionLost, election_for
 from revocast.issuer.relay.publisher import Parts, Publisher
 from revocast.issuer.relay.reading import Consumers
@@ -45,6 +46,7 @@ _LOOK_EVERY_S: Final = 0.02
 _TIMERS_EVERY_S: Final = 1.0
 _CHECKPOINT_EVERY_S: Final = 2.0
 _BURST: Final = 20
+_STEPS: Final = 10
 _RETRY_S: Final = (0.1, 2.0)
 _REFUSE_EVERY_S: Final = 5.0
 _REQUEST_MS: Final = 10_000
@@ -70,6 +72,7 @@ class Relay:
         self._election = election_for(storage)
         self._desk = RevocationDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
+        self._reissue = Reissue(storage, publication, clock)
         self._committed = asyncio.Event()
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -137,22 +140,23 @@ class Relay:
         self._report("connecting", self._publication.relay.problem)
         self._publication.forget()
         async with self._clients() as (producer, consumers):
-            publisher = Publisher(self._parts, producer, consumers)
-            await self._election.check()
-            try:
-                await publisher.open()
-            except LogMismatch:
-                await publisher.publish_audit()
-                raise
-            self._refused = None
-            self._report("publishing")
-            self._publication.leading = True
-            try:
-                await self._publish_until_stopped(publisher)
-            finally:
-                self._publication.leading = False
+            while not self._stop.is_set():
+                publisher = Publisher(self._parts, producer, consumers)
+                await self._election.check()
+                try:
+                    await publisher.open()
+                    self._refused = None
+                    self._report("publishing", checkpoint_at=self._publication.relay.checkpoint_at)
+                    self._publication.leading = True
+                    await self._publish_while_it_holds(publisher)
+                except LogMismatch:
+                    await publisher.publish_audit()
+                    raise
+                finally:
+                    self._publication.leading = False
 
-    async def _publish_until_stopped(self, publisher: Publisher) -> None:
+    async def _publish_while_it_holds(self, publisher: Publisher) -> None:
+        """Publish until the relay stops, or another delegation list is in force."""
         loop = asyncio.get_running_loop()
         checkpoint_due = timers_due = loop.time()
         while not self._stop.is_set():
@@ -163,6 +167,7 @@ class Relay:
             await publisher.publish_documents()
             published = await publisher.publish_records()
             if published >= _BURST or loop.time() >= checkpoint_due:
+                await publisher.adopt_from_topic()
                 t = await publisher.publish_checkpoint()
                 self._report("publishing", checkpoint_at=t)
                 checkpoint_due = loop.time() + _CHECKPOINT_EVERY_S
@@ -170,7 +175,14 @@ class Relay:
             if loop.time() >= timers_due:
                 await asyncio.to_thread(self._handle_timers)
                 timers_due = loop.time() + _TIMERS_EVERY_S
-            await self._next_work(marks, min(checkpoint_due, timers_due))
+            if await publisher.outdated():
+                return
+            # A part of a new epoch's live set at a time: what was revoked in between does not wait for all of it.
+            if not await asyncio.to_thread(self._reissue_some):
+                await self._next_work(marks, min(checkpoint_due, timers_due))
+
+    def _reissue_some(self) -> bool:
+        return all(self._reissue.step() for _ in range(_STEPS))
 
     async def _next_work(self, marks: tuple[int, ...], due: float) -> None:
         """Return when this process committed, when another one did, or at `due`."""

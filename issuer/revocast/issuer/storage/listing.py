@@ -9,7 +9,7 @@ from revocast.issuer.storage.live_set import ROW_KEY, selector_of
 from revocast.issuer.storage.log import as_row
 from revocast.issuer.storage.tables import LiveRow
 
-__all__ = ["list_rows"]
+__all__ = ["list_rows", "rows_since"]
 
 
 def list_rows(
@@ -38,6 +38,12 @@ def list_rows(
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     page = [_in_the_clear(row) for row in found[:limit]]
     return page, _cursor(found[limit - 1]) if len(found) > limit else None
+
+
+def rows_since(session: Session, place: tuple[int, int]) -> list[Revoked]:
+    """Every row that the record at `place` or a later one wrote, in order."""
+    query = select(LiveRow).where(tuple_(LiveRow.epoch, LiveRow.n) >= place)
+    return [_in_the_clear(row) for row in session.scalars(query.order_by(LiveRow.epoch, LiveRow.n, *ROW_KEY))]
 
 
 def _in_the_clear(stored: LiveRow) -> Revoked:

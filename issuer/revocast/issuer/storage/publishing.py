@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.keystore import KeyStore
-from revocast.issuer.storage.log import published_place
+from revocast.issuer.storage.log import head_of, published_place
 from revocast.issuer.storage.signing_keys import event_key, token_keys
 from revocast.issuer.storage.tables import KeyDocument, LogRecord, SigningKey
 from revocast.schemas.events import Envelope, assemble
@@ -20,6 +20,7 @@ __all__ = [
     "Stored",
     "event_signer",
     "has_records_after",
+    "is_enforced",
     "mark_documents",
     "mark_published",
     "sign_records",
@@ -88,6 +89,14 @@ def mark_published(session: Session, epoch: int, n: int, next_offset: int) -> No
     place = published_place(session)
     if (epoch, n) > (place.epoch, place.n) or next_offset != place.next_offset:
         place.epoch, place.n, place.next_offset = epoch, n, next_offset
+
+
+def is_enforced(session: Session, epoch: int, n: int) -> bool:
+    """Whether readers enforce the log up to this record: Kafka has it, and the whole live set of its epoch or a newer one."""
+    head, place = head_of(session), published_place(session)
+    if place.epoch != head.epoch or head.live_set_n is None or place.n < head.live_set_n:
+        return False
+    return (epoch, n) <= (place.epoch, place.n)
 
 
 def mark_documents(session: Session, jtis: Sequence[str], now: int) -> None:

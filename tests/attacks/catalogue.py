@@ -70,9 +70,9 @@ NOT_YET: Final[Mapping[str, str]] = {
     "I03": "there is no refresh grant",
     "I04": "there is no authorization code grant",
     "I12": "there are no bulk files",
-    "I13": "there is no refresh grant and no token exchange",
 }
 
 PARTLY: Final[Mapping[str, str]] = {
     "I09": "at refresh and token exchange, and chains of act: there are no such grants",
+    "I13": "refresh after sign-out and token exchange: there are no such grants",
 }

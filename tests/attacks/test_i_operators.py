@@ -1,4 +1,4 @@
-"""I08: who may call the operator API."""
+"""Who may call the operator API: nobody without a live token of the right scope, and no page of another site."""
 
 import pytest
 
@@ -20,10 +20,15 @@ WRITES: list[Operation] = [
     ("POST", "/v1/resource-servers", "revocast:clients", {"audience": "x", "name": "x", "scopes": []}),
     ("POST", "/v1/tokens", "revocast:mint", {"client_id": "x", "sub": "x", "audience": "x"}),
     ("POST", "/v1/explain", "revocast:read", {"token": "x"}),
+    ("POST", "/v1/event-keys", "revocast:trust", {}),
+    ("POST", "/v1/delegations", "revocast:trust", {"list": "x"}),
 ]
 READS: list[Operation] = [
-    ("GET", f"/v1/{name}", "revocast:read", None)
-    for name in ("revocations", "keys", "clients", "resource-servers", "log", "status", "table")
+    *(
+        ("GET", f"/v1/{name}", "revocast:read", None)
+        for name in ("revocations", "keys", "clients", "resource-servers", "log", "status", "table")
+    ),
+    ("GET", "/v1/trust", "revocast:trust", None),
 ]
 
 
@@ -65,6 +70,45 @@ async def test_i08_without_the_scope_it_is_403_and_audited(
             event = authority.audited("revocast.access.denied")[-1]
             assert event["data"]["client_id"] == authority.operator[0]
             assert event["data"]["operation"] == f"{method} {path.replace('/some/', '/{kid}/')}"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 50_000, b"\xff", b"", b"x" * 1_000])
+async def test_i08_a_stranger_is_refused_before_the_body_is_looked_at(
+    authority: Authority, body: bytes
+) -> None:
+    json_type, form_type = {"Content-Type": "application/json"}, {"Content-Type": "text/plain"}
+    for headers in (json_type, form_type, {}):
+        answer = await authority.http.post("/v1/revocations", headers=headers, content=body)
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+    assert denials(authority) == ["token_missing"] * 3
+
+
+async def test_i08_a_refused_call_does_nothing(authority: Authority, subtests: pytest.Subtests) -> None:
+    """Whatever it would have done: neither without a token nor with one of another service nor across sites."""
+    stranger = await authority.token(await authority.client())
+    before = await _everything(authority)
+    for method, path, _, body in WRITES:
+        for headers in (
+            {},
+            {"Authorization": f"Bearer {stranger}"},
+            {"Authorization": f"Bearer {await authority.token()}", "Sec-Fetch-Site": "cross-site"},
+        ):
+            with subtests.test(f"{method} {path} {sorted(headers)}"):
+                answer = await authority.http.request(method, path, headers=headers, json=body)
+                assert answer.status_code in (401, 403)
+    assert await _everything(authority) == before
+
+
+async def _everything(authority: Authority) -> list[object]:
+    return [
+        *[
+            await authority.operate("GET", path)
+            for _, path, *_ in READS
+            if path not in ("/v1/table", "/v1/status")
+        ],
+        (await authority.call("GET", "/v1/table")).content,
+        (await authority.operate("GET", "/v1/status"))["n"],
+    ]
 
 
 async def test_i08_a_revoked_operator_token_is_refused_at_once(authority: Authority) -> None:

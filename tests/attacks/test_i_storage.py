@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
@@ -104,3 +105,27 @@ async def test_i07_a_database_that_is_gone_is_not_ready_and_reveals_nothing(tmp_
         answer = await authority.http.get("/readyz")
         assert answer.status_code == 503
         assert "database" not in answer.text.replace("unavailable", "")
+
+
+async def test_i07_a_postgresql_database_that_goes_away_and_comes_back(tmp_path: Path, postgres: str) -> None:
+    """Errors while it is away, nothing half-done, and no restart needed."""
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE away_and_back")
+        url = postgres.replace("/postgres?", "/away_and_back?")
+        async with Authority(tmp_path / "home", database_url=url) as authority:
+            token = await authority.token()
+            n = (await authority.call("GET", "/v1/status", token)).json()["n"]
+            admin.execute("ALTER DATABASE away_and_back ALLOW_CONNECTIONS false")
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'away_and_back'"
+            )
+            answer = await authority.call("POST", "/v1/revocations", token, json=ALICE)
+            assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+            answer = await authority.ask_token(authority.operator)
+            assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+            assert (await authority.http.get("/readyz")).status_code == 503
+            assert (await authority.http.get("/healthz")).status_code == 200
+            admin.execute("ALTER DATABASE away_and_back ALLOW_CONNECTIONS true")
+            assert (await authority.http.get("/readyz")).status_code == 200
+            assert (await authority.call("POST", "/v1/revocations", token, json=ALICE)).json()["n"] == n + 1
+        admin.execute("DROP DATABASE away_and_back WITH (FORCE)")

@@ -31,15 +31,6 @@ async def test_an_id_or_audience_is_taken_once(authority: Authority) -> None:
         assert (await authority.call("POST", "/v1/resource-servers", json=body)).status_code == 409
 
 
-async def test_an_operator_cannot_give_more_than_it_has(authority: Authority) -> None:
-    token = await authority.token(scope="revocast:clients revocast:read")
-    body = {"name": "Friend", "access": {ISSUER: ["revocast:read", "revocast:revoke"]}}
-    answer = await authority.call("POST", "/v1/clients", token, json=body)
-    assert (answer.status_code, answer.json()["code"]) == (403, "access_denied")
-    body["access"] = {ISSUER: ["revocast:read"]}
-    assert (await authority.call("POST", "/v1/clients", token, json=body)).status_code == 201
-
-
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import psycopg
-
 from tests.issuer.http.authority import AUDIENCE, Authority
 
 ALICE = {"selector": {"kind": "subject", "values": ["alice"]}, "slot": "block"}
@@ -35,27 +33,3 @@ async def test_everything_works_on_each_database(tmp_path: Path, database: str |
             await authority.http.post("/oauth/revoke", auth=service, data={"token": own})
         ).status_code == 200
         assert await authority.answer_for(own) == "token_revoked"
-
-
-async def test_a_database_that_goes_away_and_comes_back(tmp_path: Path, postgres: str) -> None:
-    """I07, PostgreSQL: errors while it is away, nothing half-done, and no restart needed."""
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE away_and_back")
-        url = postgres.replace("/postgres?", "/away_and_back?")
-        async with Authority(tmp_path / "home", database_url=url) as authority:
-            token = await authority.token()
-            n = (await authority.call("GET", "/v1/status", token)).json()["n"]
-            admin.execute("ALTER DATABASE away_and_back ALLOW_CONNECTIONS false")
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'away_and_back'"
-            )
-            answer = await authority.call("POST", "/v1/revocations", token, json=ALICE)
-            assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-            answer = await authority.ask_token(authority.operator)
-            assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
-            assert (await authority.http.get("/readyz")).status_code == 503
-            assert (await authority.http.get("/healthz")).status_code == 200
-            admin.execute("ALTER DATABASE away_and_back ALLOW_CONNECTIONS true")
-            assert (await authority.http.get("/readyz")).status_code == 200
-            assert (await authority.call("POST", "/v1/revocations", token, json=ALICE)).json()["n"] == n + 1
-        admin.execute("DROP DATABASE away_and_back WITH (FORCE)")

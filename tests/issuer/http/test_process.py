@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from revocast.dev.broker import Broker
 from revocast.schemas.topics import Topics
-from tests.issuer.http.process import IssuerProcess, revocast
+from tests.issuer.http.process import IssuerProcess
 
 
 @pytest.fixture
@@ -67,24 +66,6 @@ async def test_the_log_of_the_process_holds_no_token(issuer: IssuerProcess) -> N
     assert "GET /v1/revocations 200" in written
     for secret in (*token.split("."), issuer.operator[1]):
         assert secret not in written
-
-
-def test_a_pending_revocation_is_published_after_kill_9(tmp_path: Path, broker: Broker) -> None:
-    """I06."""
-    made = revocast("topics", "ensure", REVOCAST_KAFKA=broker.bootstrap, REVOCAST_PREFIX="i06")
-    assert made.returncode == 0, made.stderr
-    with IssuerProcess(tmp_path / "home", broker.bootstrap, "i06") as issuer:
-        issuer.wait_for_relay("publishing")
-        broker.stop()
-        receipt = issuer.revoke("alice")
-        assert receipt["status"] == "pending"
-        issuer.kill()
-        issuer.start()
-        # Kafka is away: the issuer is ready all the same, and says where things stand.
-        status = issuer.operate("GET", "/v1/status")
-        assert status["n"] >= receipt["n"] > status["published_n"]
-        broker.start()
-        issuer.wait_for(lambda: issuer.operate("GET", "/v1/status")["published_n"] >= receipt["n"])
 
 
 def test_the_end_waits_for_open_requests(tmp_path: Path) -> None:

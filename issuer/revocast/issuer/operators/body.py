@@ -1,16 +1,11 @@
 """What bodies may hold: strict models, and text that is inert wherever it is shown."""
 
 import unicodedata
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
-from starlette.requests import Request
-from starlette.responses import Response
 
-from revocast.issuer.operators.problem import Problem
-
-__all__ = ["Body", "JsonRoute", "Name", "Text"]
+__all__ = ["Body", "Name", "Text"]
 
 _ACTIVE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,19 +28,3 @@ class Body(BaseModel):
     """A request body: unknown members and wrong types are refused, not guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-class JsonRoute(APIRoute):
-    """A route whose body must be declared as JSON, so that no HTML form of another site can make one."""
-
-    def get_route_handler(self) -> Any:
-        """The check, then FastAPI's own handler."""
-        handle = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if request.method in ("POST", "PUT", "PATCH") and media_type != "application/json":
-                raise Problem(415, "unsupported_media_type", "Content-Type must be application/json.")
-            return await handle(request)
-
-        return checked

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, Field
 
 from revocast.issuer.authority.revocations import Receipt
-from revocast.issuer.operators.body import JsonRoute
 from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import ProblemDetails
+from revocast.issuer.operators.route import operator_route
 from revocast.issuer.operators.row_model import SelectedRow
 from revocast.issuer.operators.scopes import Scope
 from revocast.issuer.service import Service
@@ -40,7 +40,8 @@ class Context:
 
     def router(self, tag: str) -> APIRouter:
         """A group of routes under `/v1`, with the errors that all of them may answer."""
-        return APIRouter(prefix="/v1", tags=[tag], route_class=JsonRoute, responses=_PROBLEMS)
+        route = operator_route(self.guard)
+        return APIRouter(prefix="/v1", tags=[tag], route_class=route, responses=_PROBLEMS)
 
     def needs(self, scope: Scope) -> Any:
         """The caller as an endpoint's parameter default: `operator: Annotated[Operator, context.needs(…)]`."""

@@ -3,6 +3,7 @@
 * The token is verified under our own keys and our own deny state, so a revoked operator is out at once.
 * There is no cookie and no CORS header, so a page of another site can act only with a token that it has. What a browser
   says comes from another site is refused all the same.
+* The caller is judged before a byte of the body is read: `admit` by the route, then the scope by the endpoint's dependency.
 * Every refusal is audited.
 """
 
@@ -54,16 +55,22 @@ class OperatorGuard(SecurityBase):
         )
         self.model = OAuth2Model(flows=OAuthFlows(clientCredentials=flow))
 
-    def __call__(self, request: Request, required: SecurityScopes) -> Operator:
-        """The caller. Raises `Problem`: 401 without a good token, 403 with too little scope or across sites."""
-        operation = f"{request.method} {request.scope['route'].path}"
+    def admit(self, request: Request) -> Operator:
+        """The caller, whatever it wants. Raises `Problem`: 401 without a good token, 403 across sites."""
+        operation = _operation(request)
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             self._denials.operator("cross_site", operation, None)
             raise Problem(403, "cross_site", "Calls from pages of other sites are refused.")
         claims = self._claims(request, operation)
         operator = Operator(claims["client_id"], frozenset(str(claims.get("scope", "")).split()))
+        request.state.operator = operator
+        return operator
+
+    def __call__(self, request: Request, required: SecurityScopes) -> Operator:
+        """The caller that may do this. Raises `Problem`: 403 with too little scope, else as `admit`."""
+        operator: Operator = getattr(request.state, "operator", None) or self.admit(request)
         if not operator.scopes.issuperset(required.scopes):
-            self._denials.operator("insufficient_scope", operation, operator.client_id)
+            self._denials.operator("insufficient_scope", _operation(request), operator.client_id)
             raise Problem(
                 403,
                 "insufficient_scope",
@@ -92,6 +99,10 @@ class OperatorGuard(SecurityBase):
                 "The access token is not valid here.",
                 headers=_challenge("invalid_token"),
             ) from None
+
+
+def _operation(request: Request) -> str:
+    return f"{request.method} {request.scope['route'].path}"
 
 
 def _challenge(error: str | None = None, **parameters: str) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Cli
 from tests.issuer.http.authority import AUDIENCE, Authority
 from tests.issuer.http.conftest import authority, made
+from tests.sdk.serving import serving
 
 __all__ = ["authority", "made"]
 
@@ -115,3 +118,42 @@ async def test_i11_nothing_that_a_caller_chose_reaches_the_log(
     assert any("/v1/keys/{kid}/revoke" in line for line in lines)
     for secret in (*token.split("."), "marked", authority.operator[1], "%0d"):
         assert not [line for line in lines if secret in line]
+
+
+@pytest.mark.parametrize("sub", [text for text in ACTIVE if text != "\x00"], ids=ascii)
+async def test_i11_the_command_line_shows_nothing_that_acts(
+    tmp_path: Path, authority: Authority, sub: str
+) -> None:
+    """A terminal sees no control character and no text direction mark, in no command that shows a subject."""
+    token = await authority.user_token(sub)
+    (tmp_path / "token.jwt").write_text(token)
+    with serving(authority.app) as url:
+        cli = Cli({"REVOCAST_ISSUER": url, "REVOCAST_HOME": str(tmp_path / "home")})
+        for arguments in (
+            ("block", "subject", sub),
+            ("list",),
+            ("list", "--json"),
+            ("list", "--value", sub),
+            ("explain", str(tmp_path / "token.jwt")),
+            ("lift", "subject", sub, "--slot", "block"),
+            ("block", "subject", "bob", "--reason", sub),  # refused, and told so
+        ):
+            done = cli(*arguments)
+            shown = done.out + done.err
+            assert shown
+            assert not [char for char in shown if not (char.isprintable() or char == "\n")], (
+                arguments,
+                ascii(shown),
+            )
+
+
+async def test_i11_a_spreadsheet_formula_stays_text(authority: Authority) -> None:
+    """Everything is answered as JSON, whatever a caller would rather have: no answer opens in a spreadsheet."""
+    formula = '=HYPERLINK("http://evil.example","x")'
+    selector = {"kind": "subject", "values": [formula]}
+    await authority.operate("POST", "/v1/revocations", selector=selector, slot="block", reason=formula)
+    headers = {"Authorization": f"Bearer {await authority.token()}", "Accept": "text/csv"}
+    for path in ("/v1/revocations", "/v1/log"):
+        answer = await authority.http.get(path, headers=headers)
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,7 +1,6 @@
 """`revocast audit`: who did what, as it happens."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from revocast.cli.answer import Answer, AsJson
 from revocast.cli.inert import inert
 from revocast.cli.settings import kafka_settings
 from revocast.cli.topic_reader import assigned, read_until, seek_back
+from revocast.schemas.jose import parse_json
 
 __all__ = ["app"]
 
@@ -63,7 +63,7 @@ async def _tail(count: int, only: str, *, follow: bool) -> AsyncIterator[dict[st
 def _events(value: bytes | None, only: str) -> list[dict[str, Any]]:
     """The event in a record, if it is one and wanted. Anyone who can write to the topic could have written it."""
     try:
-        event = json.loads(value or b"")
+        event = parse_json(value or b"")
     except ValueError:
         return []
     return [event] if isinstance(event, dict) and str(event.get("type", "")).startswith(only) else []

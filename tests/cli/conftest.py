@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,9 @@ def cli(kafka: str, prefix: str, tmp_path: Path) -> Cli:
     return Cli({"REVOCAST_KAFKA": kafka, "REVOCAST_PREFIX": prefix, "REVOCAST_HOME": str(tmp_path)})
 
 
-@pytest.fixture(scope="session")
-def operator_cli(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """Of the first operator of a running issuer, which declares the claim `tenant`."""
-    folder = tmp_path_factory.mktemp("issuer")
+@contextmanager
+def issuing(kafka: str, folder: Path, *init: str) -> Iterator[Cli]:
+    """The command of the first operator of an issuer that runs meanwhile."""
     (port,) = free_ports(1)
     cli = Cli(
         {
@@ -90,11 +89,18 @@ def operator_cli(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         }
     )
     assert cli("topics", "ensure").code == 0
-    made = cli("init", "--claim", "tenant", "--announce", "1", "--json")
+    made = cli("init", "--announce", "1", *init, "--json")
     assert made.code == 0, made.err
     with closing(Processes(folder)) as processes:
         issuer = processes.start("issuer", [*REVOCAST, "serve", "issuer"], {**os.environ, **cli.environ})
         wait_until("the issuer's start", lambda: answers(port, "/readyz"), issuer)
+        yield cli
+
+
+@pytest.fixture(scope="session")
+def operator_cli(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """Of the first operator of a running issuer, which declares the claim `tenant`."""
+    with issuing(kafka, tmp_path_factory.mktemp("issuer"), "--claim", "tenant") as cli:
         yield cli
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from revocast.schemas.jose import PrivateKey, PublicKey
 
 _METADATA = "Metadata-Version: 2.1\nName: exec-signer\nVersion: 1\n"
@@ -46,6 +44,8 @@ def installed(folder: Path) -> Iterator[None]:
     info.mkdir()
     (info / "METADATA").write_text(_METADATA)
     (info / "entry_points.txt").write_text(_ENTRIES)
+    import pytest  # not in the program, which starts for each signature
+
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield

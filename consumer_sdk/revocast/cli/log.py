@@ -15,6 +15,7 @@ from revocast.cli.pinned_root import pinned_root
 from revocast.cli.settings import kafka_settings
 from revocast.cli.times import show_time
 from revocast.cli.topic_reader import read_to_end
+from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.record import Record
 from revocast.schemas.row import NEVER, Row
@@ -79,6 +80,7 @@ def verify(as_json: AsJson = False) -> Answer:
         "issuer": walk.issuer,
         "root": walk.root,
         "root_pinned": walk.pinned,
+        "warning": _expiry_warning(walk),
         "epoch": position.epoch if position else None,
         "n": position.n if position else None,
         "t": position.t if position else None,
@@ -115,6 +117,8 @@ def _report(walk: LogWalk, data: dict[str, Any]) -> list[str]:
         f"  root   {data['root']}"
         + ("" if data["root_pinned"] else " (as the issuer says; REVOCAST_ROOT pins it)")
     )
+    if data["warning"]:
+        said.append(f"  warning: {data['warning']}")
     if walk.oddities:
         said.append(f"  {len(walk.oddities)} records that no reader believes:")
         said += [
@@ -122,6 +126,11 @@ def _report(walk: LogWalk, data: dict[str, Any]) -> list[str]:
             for topic, verdict in walk.oddities[:_SHOWN_ODDITIES]
         ]
     return said
+
+
+def _expiry_warning(walk: LogWalk) -> str | None:
+    listed = walk.trust.delegations
+    return expiry_warning(listed.expires_at, time.time()) if listed else None
 
 
 async def _walk(each: Callable[[Verdict], None] = lambda _: None) -> LogWalk:

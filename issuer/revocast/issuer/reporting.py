@@ -1,7 +1,5 @@
 """The authority at a glance."""
 
-from typing import Final
-
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.answers import RelayReport, Status
@@ -9,12 +7,11 @@ from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.log import head_of, packed_table, published_place
 from revocast.issuer.storage.outbox import backlog
 from revocast.issuer.storage.signing_keys import newest_document
+from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.events import Envelope
 
-__all__ = ["delegations_in", "status_of"]
-
-_WARN_BEFORE_S: Final = 60 * 86400
+__all__ = ["delegations_in", "status_of", "warnings_in"]
 
 
 def delegations_in(session: Session) -> DelegationList:
@@ -42,15 +39,26 @@ def status_of(session: Session, relay: RelayReport, now: float) -> Status:
         delegations_expire_at=listed.expires_at,
         audit_backlog=backlog(session),
         relay=relay,
-        warnings=tuple(_warnings(listed, relay, now)),
+        warnings=tuple(warnings_in(session, relay, now)),
     )
 
 
-def _warnings(listed: DelegationList, relay: RelayReport, now: float) -> list[str]:
+def warnings_in(session: Session, relay: RelayReport, now: float) -> list[str]:
+    """What somebody should do something about, a sentence each."""
+    head, listed = head_of(session), delegations_in(session)
     warnings = []
-    days = int(listed.expires_at - now) // 86400
-    if listed.expires_at - now < _WARN_BEFORE_S:
-        warnings.append(f"the delegation list expires in {days} days: sign a new one with the root key")
+    if expiry := expiry_warning(listed.expires_at, now):
+        warnings.append(expiry)
+    if listed.distrust.issuer:
+        warnings.append(
+            "the root distrusts this issuer: no token is minted here, and none is accepted anywhere"
+        )
+    if listed.distrust.kids:
+        warnings.append(f"the root distrusts {', '.join(listed.distrust.kids)}: what they signed is refused")
+    if head.live_set_n is None:
+        warnings.append(
+            f"epoch {head.epoch}: the live set is not re-issued yet; services enforce the old table"
+        )
     if relay.problem:
         warnings.append(f"relay: {relay.problem}")
     return warnings

@@ -161,7 +161,8 @@ def _listing(fields: Mapping[str, Any]) -> DelegationList:
         successor = DelegationList(**fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise SchemaError(str(first.get("ctx", {}).get("error") or first["msg"])) from None
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise SchemaError(f"{where}{first.get('ctx', {}).get('error') or first['msg']}") from None
     if not any(key.role is Role.EVENT and key.bound is None for key in successor.keys):
         raise SchemaError("keys: no event key would be left that signs; delegate another one first")
     return successor

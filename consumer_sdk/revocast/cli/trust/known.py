@@ -53,7 +53,7 @@ class Bundle(_Answer):
 
     issuer: str
     list: str | None = None
-    epoch: int = Field(1, ge=1)
+    epoch: int = Field(1, ge=0)  # 0 before the first list
     n: int = Field(0, ge=0)
     root: str = ""
     keys: tuple[KnownKey, ...] = ()

@@ -74,27 +74,29 @@ def _report(known: KnownTrust, data: dict[str, Any], now: float) -> Iterator[str
     days = int((data["expires_at"] - now) // _DAY)
     yield f"delegation list {data['version']} of {known.issuer}, epoch {data['epoch']} (from {known.origin})"
     if known.reissuing:
-        yield "  re-issue    the live set of this epoch is not whole yet; services enforce the one before"
+        yield "  re-issue      the live set of this epoch is not whole yet; services enforce the one before"
     pinned = "" if known.pinned else " (not pinned here: REVOCAST_ROOT pins it)"
-    yield f"  root        {data['root']}{pinned}"
+    yield f"  root          {data['root']}{pinned}"
     for older in reversed(known.roots[:-1]):
-        yield f"              handed over by {older}"
-    yield f"  expires     {show_time(data['expires_at'])}" + (f", in {days} days" if days >= 0 else "")
+        yield f"                handed over by {older}"
+    yield f"  expires       {show_time(data['expires_at'])}" + (f", in {days} days" if days >= 0 else "")
+    on_list = {key.public.kid for key in known.in_force.listed.keys}
     for key in known.keys:
-        yield f"  {f'{key.role} key':<12}{key.kid}  {_state(key)}"
+        yield f"  {f'{key.role} key':<14}{key.kid}  {_state(key, listed=key.kid in on_list)}"
     distrust = known.in_force.listed.distrust
     if distrust.issuer:
-        yield "  distrust    the whole issuer: services refuse every token"
+        yield "  distrust      the whole issuer: services refuse every token"
     for kid in distrust.kids:
-        yield f"  distrust    {kid}: what it signed is refused"
+        yield f"  distrust      {kid}: what it signed is refused"
 
 
-def _state(key: KnownKey) -> str:
+def _state(key: KnownKey, *, listed: bool) -> str:
     if key.bound is not None:
         return f"retired, good up to {show_place(key.bound)}"
-    signed = f"; signed up to {show_place(key.last)}" if key.last else ""
-    return {
+    retired = "superseded, not bounded yet: `revocast trust retire` it" if listed else "retired"
+    words = {
         "pending": "pending: no list delegates it yet",
-        "retired": "superseded, not bounded yet: `revocast trust retire` it",
+        "retired": retired,
         "compromised": "compromised: nothing that it signs is believed",
-    }.get(key.state, str(key.state)) + signed
+    }
+    return words.get(key.state, key.state) + (f"; signed up to {show_place(key.last)}" if key.last else "")

@@ -94,10 +94,10 @@ class Operator:
             return self._http.request(method, path, **content)
         except httpx.HTTPError as error:
             text = str(error) or type(error).__name__
-            raise Unreachable(
-                f"{self._settings.issuer} does not answer: {text}",
-                "Is it running (`revocast serve issuer`), and is REVOCAST_ISSUER its URL? What was sent may have been done.",
-            ) from None
+            hint = "Is it running (`revocast serve issuer`), and is REVOCAST_ISSUER its URL? What was sent may have been done."
+            if "CERTIFICATE_VERIFY_FAILED" in text:  # all that httpx lets out of OpenSSL's error
+                hint = "Its certificate is not to be trusted: is REVOCAST_TLS_CA the authority that signed it? Nothing was sent."
+            raise Unreachable(f"{self._settings.issuer} does not answer: {text}", hint) from None
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -16,7 +16,8 @@ import pytest
 from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
 from revocast.dev.broker import JvmBroker
-from revocast.dev.broker.certificates import LOOPBACK, Authority
+from revocast.dev.broker.certificates import LOOPBACK
+from revocast.dev.broker.certificates import Authority as CertificateAuthority
 from revocast.dev.broker.ports import free_ports
 from revocast.dev.demo.processes import Process, Processes, wait_until
 from revocast.schemas.https import HttpsCallerSettings
@@ -24,6 +25,7 @@ from revocast.schemas.settings import KafkaSettings
 from revocast.sdk import Guard, StartupTimeout, TokenRevoked
 from tests.cli.conftest import REVOCAST, Cli
 from tests.hardened import PRINCIPALS, as_admin, readable, writable
+from tests.issuer.core.authority import Authority
 
 PREFIX = "line"
 SHOP = {"audience": "shop", "name": "Shop", "scopes": ["read"]}
@@ -229,7 +231,7 @@ STRANGERS = {
 
 @pytest.mark.parametrize("name", STRANGERS)
 def test_a_stranger_gets_nowhere_and_is_told_why(hardened: JvmBroker, tmp_path: Path, name: str) -> None:
-    Authority(tmp_path).issue("service")
+    CertificateAuthority(tmp_path).issue("service")
     stranger, hardening = STRANGERS[name], hardened.hardening
     environ = {
         "nothing": {"REVOCAST_KAFKA": hardened.bootstrap},
@@ -286,19 +288,16 @@ def test_streams_with_a_wrong_password_ends_and_says_so(line: Line, tmp_path: Pa
     assert "Traceback" not in done.err
 
 
-def test_an_issuer_with_a_wrong_password_serves_and_says_so_in_its_status(line: Line, tmp_path: Path) -> None:
-    (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    wrong = line.broker.hardening.by_password("issuer", line.broker.bootstrap)
-    wrong |= {"REVOCAST_KAFKA_PASSWORD": "guess", "REVOCAST_HOME": str(tmp_path / "home")}
-    cli = Cli({**wrong, "REVOCAST_ISSUER": url, "REVOCAST_LISTEN": f"127.0.0.1:{port}"})
-    assert cli("init").code == 0
-    with closing(Processes(tmp_path)) as processes:
-        issuer = start(processes, "issuer", dict(cli.environ))
-        wait_until("the issuer's start", is_ready(url, line.tls), issuer)
-
-        def is_told() -> bool:
-            relay = cli("status", "--json").data["relay"]
-            return relay["state"] == "connecting" and "refuses this user name" in str(relay["problem"])
-
-        wait_until("the reason", is_told, issuer, timeout=20)
+async def test_a_relay_with_a_wrong_password_says_so(hardened: JvmBroker, tmp_path: Path) -> None:
+    wrong = hardened.hardening.by_password("issuer", hardened.bootstrap)
+    authority = Authority(tmp_path / "home")
+    relay = authority.relay(KafkaSettings.from_env({**wrong, "REVOCAST_KAFKA_PASSWORD": "guess"}))
+    await relay.start()
+    try:
+        await eventually(
+            "the reason",
+            lambda: "refuses this user name and password" in str(authority.publication.relay.problem),
+        )
+    finally:
+        await relay.stop()
+        authority.close()

@@ -25,6 +25,12 @@ class Identity:
         self.key = folder / f"{name}.key"
         self.both = folder / f"{name}.pem"
 
+    def sealed_key(self, password: str) -> bytes:
+        """The key under a pass phrase, in PEM."""
+        key = serialization.load_pem_private_key(self.key.read_bytes(), None)
+        encryption = serialization.BestAvailableEncryption(password.encode())
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
     def write(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         """Write the three files, readable by their owner only."""
         public = certificate.public_bytes(serialization.Encoding.PEM)

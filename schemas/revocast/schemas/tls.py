@@ -15,11 +15,9 @@ __all__ = ["client_context", "present", "server_context"]
 
 _REASONS: Final = {
     "KEY_VALUES_MISMATCH": "the key is not this certificate's",
-    "BAD_DECRYPT": "the key's pass phrase is wrong",
-    "BAD_PASSWORD_READ": "the key needs a pass phrase",
     "NO_CERTIFICATE_OR_CRL_FOUND": "holds no certificate in PEM",
-    "NO_START_LINE": "does not hold certificate and key in PEM",
 }
+_ANY_OTHER: Final = "not in PEM, or the pass phrase is not the key's"
 
 
 def client_context(ca: Path | None, variable: str) -> ssl.SSLContext:
@@ -52,7 +50,7 @@ def _naming(variable: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        reason = _REASONS.get(error.reason or "") or error.reason or "is not understood"
+        reason = _REASONS.get(error.reason or "", _ANY_OTHER)
         raise SettingsError(f"{variable}: {reason}") from None
     except OSError as error:
         raise SettingsError(f"{variable}: cannot be read: {error.strerror}") from None

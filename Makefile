@@ -7,10 +7,10 @@ SHIPPED := revocast revocast-issuer revocast-streams
 PACKAGES := schemas issuer streams sdk cli testing dev
 
 .DEFAULT_GOAL := help
-.PHONY: help sync demo test lint fmt bench audit sbom docs clean
+.PHONY: help sync demo test test-containers lint fmt bench audit sbom docs clean
 
 help:
-	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(":.*", "", $$1); printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: sync ## start the whole system on a real Kafka and show what it does (ARGS=--once: then exit)
 	$(RUN) python -m revocast.dev.demo $(ARGS)
@@ -20,6 +20,11 @@ test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to
 	$(RUN) coverage run -m pytest -n 3 --dist loadfile $(ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
+
+test-containers: sync ## the same for images and Compose files, where a Docker engine answers (ARGS=... goes to pytest)
+	@{ docker info && docker compose version; } >/dev/null 2>&1 || { echo >&2 "No Docker engine with Compose v2 answers:\
+	start one, or name it in DOCKER_HOST. On Debian, as root: .ci/containers gets one and ends it."; exit 1; }
+	$(RUN) pytest -m containers tests/containers tests/integration $(ARGS)
 
 lint: sync ## check style, types, import rules, the locked packages, generated schemas and docs; change nothing
 	$(UV) lock --check

@@ -1,5 +1,6 @@
 """The composition root: builds the authority and its relay from settings, and serves them over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from revocast.issuer.operators.problem import describe_problems, handle_problems
 from revocast.issuer.operators.routes import operator_routes
 from revocast.issuer.publication import Publication
 from revocast.issuer.relay import Relay
+from revocast.issuer.reminders import remind_daily
 from revocast.issuer.response_headers import ResponseHeaders
 from revocast.issuer.service import Service
 from revocast.issuer.settings import IssuerSettings
@@ -50,11 +52,13 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        reminders = asyncio.create_task(remind_daily(service), name="revocast-reminders")
         if relay is not None:
             await relay.start()
         try:
             yield
         finally:
+            reminders.cancel()
             if relay is not None:
                 await relay.stop()
             storage.close()

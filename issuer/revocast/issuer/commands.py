@@ -32,11 +32,27 @@ HomeOption = Annotated[
 @app.command()
 def init(
     issuer: Annotated[
-        str,
+        str | None,
         typer.Option(
             envvar="REVOCAST_ISSUER", help="The issuer's URL: `iss` of its tokens; where services reach it."
         ),
-    ],
+    ] = None,
+    root_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="REVOCAST_ROOT_KEY",
+            metavar="URI",
+            help="A root key that exists: /path/root.pem, file:///…, or the scheme of an installed signer.",
+        ),
+    ] = None,
+    root_public: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The root's public JWK: the root itself never comes to this host."),
+    ] = None,
+    first_list: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="The first delegation list, which that root signed."),
+    ] = None,
     home: HomeOption = None,
     database_url: Annotated[
         str | None,
@@ -70,13 +86,24 @@ def init(
 
     \b
     revocast init --issuer http://127.0.0.1:8080
+    revocast init --issuer https://issuer.example --root-public root.pub.json
+    revocast init --list list.jwt
     """
     from revocast.issuer import bootstrap
+    from revocast.issuer.errors import InvalidRequest
+    from revocast.issuer.root_key import public_root, root_behind
     from revocast.issuer.settings import HomeSettings, check_issuer_url
 
     with explained(as_json=as_json):
-        check_issuer_url(issuer, allow_http=allow_http)
         settings = HomeSettings.from_env(home=home, database_url=database_url)
+        if sum(given is not None for given in (root_key, root_public, first_list)) > 1:
+            raise InvalidRequest("give one of --root-key, --root-public and --list")
+        if first_list is not None:
+            return _take_list(settings, first_list, as_json=as_json)
+        if issuer is None:
+            raise InvalidRequest("--issuer: is missing")
+        check_issuer_url(issuer, allow_http=allow_http)
+        root = root_behind(root_key) if root_key else public_root(root_public) if root_public else None
         made = bootstrap.Home(settings.home)
         plan = bootstrap.Plan(
             issuer=issuer,
@@ -87,14 +114,34 @@ def init(
             leeway=leeway,
             announce_seconds=announce,
         )
-        terms = bootstrap.init(made, plan, settings.database)
-    paths = {"root_key": made.root, "master_key": made.master_key, "snapshot_key": made.snapshot_key}
-    answer = {"issuer": issuer, "root": terms.root, "operator": made.operator, **paths}
+        terms = bootstrap.init(made, plan, settings.database, root=root)
+    answer = {"issuer": issuer, "root": terms.root, "operator": made.operator, "master_key": made.master_key}
+    answer |= {"snapshot_key": made.snapshot_key}
+    if root is None:
+        answer["root_key"] = made.root
+    elif root.signer is None:
+        answer["request"] = made.request
     if as_json:
         return {name: str(value) for name, value in answer.items()}
     typer.echo(
-        _made(made, issuer, terms.root, in_home=settings.database_url is None, is_default=home is None)
+        _made(made, issuer, terms.root, root, in_home=settings.database_url is None, is_default=home is None)
     )
+    return None
+
+
+def _take_list(settings: Any, path: Path, *, as_json: bool) -> dict[str, Any] | None:
+    from revocast.issuer.bootstrap import take_list
+    from revocast.issuer.errors import InvalidRequest
+
+    try:
+        compact = path.read_bytes().strip()
+    except OSError as error:
+        raise InvalidRequest(f"{path}: {error.strerror}") from None
+    adopted = take_list(settings.database, settings.key_store(), compact)
+    if as_json:
+        return {"version": adopted.version, "epoch": adopted.epoch, "active": adopted.active}
+    typer.echo(f"delegation list {adopted.version} is in force; event key {adopted.active} signs")
+    typer.echo("Next:\n  revocast serve issuer")
     return None
 
 
@@ -157,15 +204,31 @@ def explained(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(_MISUSED if isinstance(error, InvalidRequest | ValueError) else _FAILED) from None
 
 
-def _made(home: Any, issuer: str, root: str, *, in_home: bool, is_default: bool) -> str:
+def _made(home: Any, issuer: str, thumbprint: str, root: Any, *, in_home: bool, is_default: bool) -> str:
     database = home.database_url.removeprefix("sqlite:///") if in_home else "as REVOCAST_DATABASE_URL says"
+    root_lines = [
+        f"  root key       {home.root}",
+        "                 Move it offline now. It signs the lists of the other keys, and nothing that runs needs it.",
+    ]
+    start = ["  revocast serve issuer"]
+    if root is not None:
+        root_lines = []
+    if root is not None and root.signer is None:
+        root_lines = [
+            f"  request        {home.request}",
+            "                 For the root's holder, who signs the first delegation list from it.",
+        ]
+        start = [
+            f"  revocast trust init --from {home.request.name} --root-key URI --out list.jwt    # where the root is",
+            "  revocast init --list list.jwt",
+            *start,
+        ]
     return "\n".join(
         (
             f"A new authority for {issuer}",
             "",
-            f"  root key       {home.root}",
-            "                 Move it offline now. It signs the lists of the other keys, and nothing that runs needs it.",
-            f"  root           {root}",
+            *root_lines,
+            f"  root           {thumbprint}",
             "                 Its thumbprint: guards that are given it as REVOCAST_ROOT trust nobody else.",
             f"  master key     {home.master_key}",
             "                 Opens the private keys in the database. Back it up, apart from the database.",
@@ -179,6 +242,6 @@ def _made(home: Any, issuer: str, root: str, *, in_home: bool, is_default: bool)
             *(() if is_default else (f"  export REVOCAST_HOME={home.folder}",)),
             "  export REVOCAST_KAFKA=localhost:9092",
             "  revocast topics ensure",
-            "  revocast serve issuer",
+            *start,
         )
     )

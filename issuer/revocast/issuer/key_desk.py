@@ -92,7 +92,7 @@ class KeyDesk:
             was_active = keys[kid].state == KeyState.ACTIVE
             self._move(session, terms, keys[kid], Step.REVOKE, now, actor, reason)
             if was_active:
-                self._hurry_successor(session, terms, keys[kid].alg, actor)
+                self.hurry_successor(session, terms, keys[kid].alg, actor)
             write_key_set(session, terms, head, self._keystore, now)
             blocked = Revocation(Selector.key(terms.issuer, kid), Slot.BLOCK)
             rows = tuple(terms.rows([blocked], (), now))
@@ -118,7 +118,7 @@ class KeyDesk:
         for key in distrusted:
             self._move(session, terms, key, Step.REVOKE, now, actor, reason)
         for key in was_active:
-            self._hurry_successor(session, terms, key.alg, actor)
+            self.hurry_successor(session, terms, key.alg, actor)
         blocks = [Revocation(Selector.key(terms.issuer, key.kid), Slot.BLOCK) for key in distrusted]
         return tuple(terms.rows(blocks, (), now))
 
@@ -153,7 +153,8 @@ class KeyDesk:
         write_event(session, now, AuditType.KEY_ANNOUNCED, source=terms.issuer, subject=key.kid, data=data)
         return key
 
-    def _hurry_successor(self, session: Session, terms: Terms, alg: str, actor: str) -> None:
+    def hurry_successor(self, session: Session, terms: Terms, alg: str, actor: str) -> None:
+        """Have a key announced that signs as soon as Kafka has the key set, which the caller writes. The head is locked."""
         announced = token_keys(session, KeyState.ANNOUNCED)
         if announced:
             announced[0].announce_seconds = 0

@@ -34,7 +34,7 @@ from revocast.schemas.jose import b64u, canonical_json
 from revocast.schemas.naming import values_of
 from revocast.schemas.selector import Selector
 
-__all__ = ["TOKEN_TYP", "Mint"]
+__all__ = ["TOKEN_TYP", "Mint", "check_may_sign"]
 
 TOKEN_TYP: Final = "at+jwt"
 _LONGEST_WAIT_S: Final = 10
@@ -69,6 +69,7 @@ class Mint:
             now = self._clock()
             with self._storage.write() as session:
                 terms = load_terms(session)
+                check_may_sign(terms)
                 named = {
                     **_extra(extra, terms),
                     "iss": terms.issuer,
@@ -103,6 +104,15 @@ class Mint:
         header = {"alg": signer.alg, "kid": kid, "typ": TOKEN_TYP}
         signing_input = f"{b64u(canonical_json(header))}.{b64u(canonical_json(claims))}"
         return f"{signing_input}.{b64u(signer.sign(signing_input.encode()))}"
+
+
+def check_may_sign(terms: Terms) -> None:
+    """Raise `NoSigningKey` while the root distrusts everything of this issuer: every service would refuse the token."""
+    if terms.distrusted:
+        raise NoSigningKey(
+            "the root distrusts this issuer: no token is accepted anywhere; when that is over, its holder publishes a "
+            "list that says so (revocast trust publish --kafka)"
+        )
 
 
 def _hold_names(session: Session, terms: Terms, named: Mapping[str, Any]) -> None:

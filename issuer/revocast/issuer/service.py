@@ -26,10 +26,10 @@ from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.errors import NoSigningKey
 from revocast.issuer.key_desk import KeyDesk
 from revocast.issuer.keystore import KeyStore
-from revocast.issuer.minting import Mint
+from revocast.issuer.minting import Mint, check_may_sign
 from revocast.issuer.publication import Publication
 from revocast.issuer.registration import Registry
-from revocast.issuer.reporting import status_of
+from revocast.issuer.reporting import status_of, warnings_in
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
@@ -276,9 +276,15 @@ class Service:
         with self._storage.read() as session:
             return status_of(session, self._publication.relay, self._clock())
 
+    def warnings(self) -> list[str]:
+        """What somebody should do something about, a sentence each."""
+        with self._storage.read() as session:
+            return warnings_in(session, self._publication.relay, self._clock())
+
     def check_ready(self) -> None:
         """Return when the database answers and a key can sign; raise `StorageUnavailable` or `NoSigningKey` when not."""
         with self._storage.read() as session:
+            check_may_sign(load_terms(session))
             if not token_keys(session, KeyState.ACTIVE):
                 raise NoSigningKey("no token key is active")
             head_of(session)

@@ -58,31 +58,31 @@ class HomeSettings(Settings):
     database_url: SecretStr | None = Field(
         None, description="sqlite:///… or postgresql://…; a file in `home` if left out"
     )
+    master_key: SecretStr | None = Field(
+        None, description="opens the private keys in the database; `home`/master.key if left out"
+    )
 
     @property
     def database(self) -> str:
         """The database's URL."""
         return self.database_url.get_secret_value() if self.database_url else Home(self.home).database_url
 
+    def key_store(self) -> SealedKeys:
+        """What opens the private keys. Raises `NotInitialized` when there is no master key."""
+        if self.master_key:
+            return SealedKeys.from_text(self.master_key.get_secret_value())
+        return SealedKeys.from_file(Home(self.home).master_key)
+
 
 class IssuerSettings(HomeSettings, KafkaSettings, HttpsServerSettings, LogSettings):
     """Everything that `revocast serve issuer` reads. Times in seconds."""
 
-    master_key: SecretStr | None = Field(
-        None, description="opens the private keys in the database; `home`/master.key if left out"
-    )
     listen: Annotated[str, AfterValidator(_host_and_port)] = Field(
         "127.0.0.1:8080", description="host:port to listen on; port 0: a free one"
     )
     relay: bool = Field(True, description="whether this process may publish; one of all processes does")
     publish_timeout: float = Field(2.0, ge=0, le=30, description="how long an answer waits for Kafka")
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
-
-    def key_store(self) -> SealedKeys:
-        """What opens the private keys. Raises `NotInitialized` when there is no master key."""
-        if self.master_key:
-            return SealedKeys.from_text(self.master_key.get_secret_value())
-        return SealedKeys.from_file(Home(self.home).master_key)
 
     @property
     def host(self) -> str:

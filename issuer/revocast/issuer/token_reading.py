@@ -81,6 +81,8 @@ class TokenReader:
 
     def _reason(self, terms: Terms, ours: _OurToken, findings: tuple[Finding, ...]) -> str:
         claims, now = ours.claims, self._clock()
+        if terms.distrusted:
+            return "issuer_distrusted"
         if ours.key_state is KeyState.REVOKED:
             return "key_revoked"
         if ours.key_state not in VERIFYING:

@@ -23,7 +23,7 @@ from revocast.issuer.publication import Publication
 from revocast.issuer.reissuing import open_epoch, reissue
 from revocast.issuer.revoking import audit_rows
 from revocast.issuer.storage import Storage
-from revocast.issuer.storage.deployment import load_terms, pin_root
+from revocast.issuer.storage.deployment import load_terms, take_root_decisions
 from revocast.issuer.storage.log import append, head_of, last_signed, slots_that_change
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.signing_keys import (
@@ -106,7 +106,8 @@ class TrustDesk:
         now = self._clock()
         adoption = judge(compact, _situation(session, terms, head, _event_keys(session)), now)
         add_document(session, adoption.listed, compact)
-        pin_root(session, adoption.root)
+        distrust = adoption.listed.distrust
+        take_root_decisions(session, adoption.root, distrusted=distrust.issuer)
         for key in event_keys(session):
             key.state = adoption.states[key.kid]
         session.flush()
@@ -114,7 +115,7 @@ class TrustDesk:
         if adoption.opener is not None:
             open_epoch(head, adoption.listed.epoch, adoption.opener)
         reason = f"delegation list {adoption.listed.version}"
-        revoked = self._keys.distrust(session, terms, adoption.listed.distrust.kids, actor, reason)
+        revoked = self._keys.distrust(session, terms, distrust.kids, actor, reason)
         write_key_set(session, terms, head, self._keystore, max(int(now), head.t))
         _audit(session, terms, adoption, now, actor)
         if adoption.opener is not None:

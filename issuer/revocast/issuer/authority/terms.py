@@ -16,7 +16,10 @@ __all__ = ["Terms"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`leeway`, `announce_seconds` and `token_lifetime` (the default of a token) in seconds; `root` is a thumbprint."""
+    """`leeway`, `announce_seconds` and `token_lifetime` (the default of a token) in seconds; `root` is a thumbprint.
+
+    `distrusted`: the root's break-glass, every service refuses every token of this issuer.
+    """
 
     issuer: str
     root: str
@@ -26,6 +29,7 @@ class Terms:
     lifetimes: tuple[Lifetime, ...]
     announce_seconds: int
     token_lifetime: int
+    distrusted: bool = False
 
     @property
     def last_token_s(self) -> int:

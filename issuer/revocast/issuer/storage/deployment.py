@@ -8,7 +8,7 @@ from revocast.issuer.errors import NotInitialized
 from revocast.issuer.storage.tables import Deployment
 from revocast.schemas.keyset import Lifetime
 
-__all__ = ["load_terms", "pin_root", "save_terms"]
+__all__ = ["load_terms", "save_terms", "take_root_decisions"]
 
 _THE_ROW = 1
 
@@ -27,6 +27,7 @@ def load_terms(session: Session) -> Terms:
         lifetimes=tuple(Lifetime.model_validate(entry) for entry in row.lifetimes),
         announce_seconds=row.announce_seconds,
         token_lifetime=row.token_lifetime,
+        distrusted=row.distrusted,
     )
 
 
@@ -43,10 +44,12 @@ def save_terms(session: Session, terms: Terms) -> None:
             lifetimes=[entry.model_dump() for entry in terms.lifetimes],
             announce_seconds=terms.announce_seconds,
             token_lifetime=terms.token_lifetime,
+            distrusted=terms.distrusted,
         )
     )
 
 
-def pin_root(session: Session, root: str) -> None:
-    """From now on, only what leads back to this root is believed: a root that was replaced signs nothing here any more."""
-    session.execute(update(Deployment).where(Deployment.id == _THE_ROW).values(root=root))
+def take_root_decisions(session: Session, root: str, *, distrusted: bool) -> None:
+    """From now on only what leads back to `root` is believed: a root that was replaced signs nothing here any more."""
+    values = {"root": root, "distrusted": distrusted}
+    session.execute(update(Deployment).where(Deployment.id == _THE_ROW).values(values))

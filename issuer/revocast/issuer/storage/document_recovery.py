@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from revocast.issuer.authority.event_keys import EventKeyState, states_under
 from revocast.issuer.authority.key_recovery import Published
 from revocast.issuer.authority.lifecycle import TokenKey
-from revocast.issuer.storage.deployment import pin_root
+from revocast.issuer.storage.deployment import take_root_decisions
 from revocast.issuer.storage.signing_keys import TOKEN, all_documents, as_event_key, event_keys
 from revocast.issuer.storage.tables import Deployment, Head, KeyDocument, SigningKey
 from revocast.schemas.delegations import DelegationList
@@ -55,7 +55,8 @@ def take_list(
 ) -> str | None:
     """Bring our event keys under the list in force; the kid that signs, None if its private half is not here."""
     deployment = session.scalars(select(Deployment)).one()
-    pin_root(session, listed.roots.chain(deployment.root, issuer).last.kid)
+    root = listed.roots.chain(deployment.root, issuer).last.kid
+    take_root_decisions(session, root, distrusted=listed.distrust.issuer)
     keys = event_keys(session)
     states = states_under([as_event_key(key) for key in keys], before, listed)
     for key in keys:

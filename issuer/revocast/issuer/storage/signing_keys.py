@@ -58,9 +58,14 @@ def add_key(
 
 
 def event_key(session: Session) -> SigningKey:
-    """The key that signs the log now. Raises `NotInitialized` before the first delegation list."""
+    """The key that signs the log now. Raises `NotInitialized`, saying what to do, when none may."""
     query = select(SigningKey).where(SigningKey.role == EVENT, SigningKey.state == EventKeyState.ACTIVE)
     key = session.scalars(query).one_or_none()
+    if key is None and find_newest_document(session, DelegationList.TYPE) is not None:
+        raise NotInitialized(
+            "the delegation list in force delegates no event key whose private half is here: delegate a new one with "
+            "`revocast trust delegate`"
+        )
     if key is None:
         raise NotInitialized(
             "no delegation list is in force yet: sign the first one from trust-request.json with the root key, then run "

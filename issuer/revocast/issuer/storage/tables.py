@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
 
 
 class Deployment(Base):
-    """What `init` fixed: one row."""
+    """What `init` fixed, and the root's decisions about the whole: one row."""
 
     __tablename__ = "deployment"
 
@@ -54,6 +54,7 @@ class Deployment(Base):
     lifetimes: Mapped[list[Any]]
     announce_seconds: Mapped[int]
     token_lifetime: Mapped[int]
+    distrusted: Mapped[bool]
 
 
 class Head(Base):

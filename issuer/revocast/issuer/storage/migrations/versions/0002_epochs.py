@@ -1,4 +1,4 @@
-"""Epochs: where the live set was closed and how far it is re-issued; who signed what; operators may change trust."""
+"""Epochs: where the live set was closed and how far it is re-issued; who signed what; distrust; operators may change trust."""
 
 import json
 from typing import Any
@@ -16,6 +16,10 @@ _FIRST_OPERATOR = "operator"
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("deployment") as deployment:
+        deployment.add_column(
+            sa.Column("distrusted", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
     with op.batch_alter_table("head") as head:
         head.add_column(sa.Column("live_set_n", sa.BigInteger(), nullable=True))
         head.add_column(sa.Column("reissued", sa.LargeBinary(), nullable=True))
@@ -69,3 +73,5 @@ def downgrade() -> None:
     with op.batch_alter_table("head") as head:
         head.drop_column("reissued")
         head.drop_column("live_set_n")
+    with op.batch_alter_table("deployment") as deployment:
+        deployment.drop_column("distrusted")

@@ -11,6 +11,7 @@ from revocast.issuer.authority.key_recovery import DocumentReview, Published, re
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.authority.recovered import Recovered
 from revocast.issuer.authority.recovery import LogReview, Place, Signed
+from revocast.issuer.authority.revocations import Written
 from revocast.issuer.clock import Clock
 from revocast.issuer.key_desk import KeyDesk, write_key_set
 from revocast.issuer.keystore import KeyStore
@@ -218,7 +219,10 @@ class RecoveryDesk:
             aside = set_aside(session, head, plan.makes_way, touched, terms)
         if plan.later:
             self._write(session, head, plan.later)
-        self._take_keys(session, head, plan)
+        distrusted = self._take_keys(session, head, plan)
+        if plan.account.event_key and slots_that_change(session, [each.row for each in distrusted], head.t):
+            reason = "distrusted by the root"
+            append(session, head, distrusted, now, issuer=terms.issuer, actor=_ACTOR, reason=reason)
         for record in aside:
             append(
                 session,
@@ -240,7 +244,8 @@ class RecoveryDesk:
             data=_told(plan.account),
         )
 
-    def _take_keys(self, session: Session, head: Head, plan: _Plan) -> None:
+    def _take_keys(self, session: Session, head: Head, plan: _Plan) -> tuple[Written, ...]:
+        """Lists, key sets and keys; the rows that block what distrusted keys signed."""
         trust, now = self.documents.trust, int(self._clock())
         take_documents(session, head, plan.new, now)
         if trust.delegations is not None:
@@ -249,12 +254,14 @@ class RecoveryDesk:
             take_terms(session, trust.key_set, self._terms.issuer)
         take_keys(session, plan.keys)
         terms = load_terms(session)
+        desk = KeyDesk(self._storage, self._keystore, Publication(), self._clock)
+        kids = trust.delegations.distrust.kids if trust.delegations else ()
+        blocks = desk.distrust(session, terms, kids, _ACTOR, "distrusted by the root")
         if not token_keys(session, KeyState.ACTIVE):
-            alg = token_keys(session)[0].alg
-            desk = KeyDesk(self._storage, self._keystore, Publication(), self._clock)
-            desk.hurry_successor(session, terms, alg, _ACTOR)
+            desk.hurry_successor(session, terms, token_keys(session)[0].alg, _ACTOR)
         if plan.account.event_key is not None:
             write_key_set(session, terms, head, self._keystore, now)
+        return blocks
 
     def _join(self, session: Session, head: Head, foreign: Sequence[Signed]) -> None:
         rows = [row for each in foreign for row in each.record.rows if not row.lift]

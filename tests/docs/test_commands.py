@@ -17,7 +17,7 @@ from revocast.sdk.settings import GuardSettings
 from revocast.streams.settings import StreamsSettings
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/embedding.md", "docs/operating.md", "examples/fastapi_service/README.md")
+PAGES = ("README.md", "docs/embedding.md", "docs/operating.md", "docs/transport.md", "examples/fastapi_service/README.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -137,6 +137,8 @@ def _answer(names: list[str], created: list[str], missing: list[str], findings: 
     said = [f"{len(names)} topics: {'not as they must be' if fatal else 'as they must be'}"]
     said += [f"  created  {name}" for name in created]
     said += [f"  missing  {name}; create it: revocast topics ensure" for name in missing]
+    if len(missing) == len(names):
+        said.append("           if they are there, this principal may not see them: revocast topics acl")
     for finding in findings:
         said += [
             f"  {'error' if finding.control else 'warning'}    {problem}" for problem in finding.problems

@@ -20,7 +20,7 @@ from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
 from revocast.dev.broker.ports import free_ports
 from revocast.dev.demo.http import answers
-from revocast.dev.demo.processes import Processes, wait_until
+from revocast.dev.demo.processes import Process, Processes, wait_until
 
 REVOCAST = (sys.executable, "-m", "revocast.cli")
 
@@ -75,33 +75,59 @@ def cli(kafka: str, prefix: str, tmp_path: Path) -> Cli:
     return Cli({"REVOCAST_KAFKA": kafka, "REVOCAST_PREFIX": prefix, "REVOCAST_HOME": str(tmp_path)})
 
 
+class Issuer:
+    """An authority of its own, and the process that runs it; `cli` is its first operator's."""
+
+    def __init__(self, kafka: str, folder: Path, processes: Processes) -> None:
+        (self._port,) = free_ports(1)
+        self._processes = processes
+        self._process: Process | None = None
+        self.home = folder / "home"
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.cli = Cli(
+            {
+                "REVOCAST_KAFKA": kafka,
+                "REVOCAST_PREFIX": f"test-{secrets.token_hex(6)}",
+                "REVOCAST_HOME": str(self.home),
+                "REVOCAST_ISSUER": self.url,
+                "REVOCAST_LISTEN": f"127.0.0.1:{self._port}",
+            }
+        )
+
+    def init(self, *options: str) -> Any:
+        """Topics and authority; what `init` answered."""
+        assert self.cli("topics", "ensure").code == 0
+        made = self.cli("init", "--announce", "1", *options, "--json")
+        assert made.code == 0, made.err
+        return made.data
+
+    def start(self) -> None:
+        """Returns when it takes requests and can publish."""
+        command, environ = [*REVOCAST, "serve", "issuer"], {**os.environ, **self.cli.environ}
+        self._process = self._processes.start("issuer", command, environ)
+        wait_until("the issuer's start", lambda: answers(self._port, "/readyz"), self._process)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._processes.kill(self._process)
+
+
 @contextmanager
-def issuing(kafka: str, folder: Path, *init: str) -> Iterator[Cli]:
-    """The command of the first operator of an issuer that runs meanwhile."""
-    (port,) = free_ports(1)
-    cli = Cli(
-        {
-            "REVOCAST_KAFKA": kafka,
-            "REVOCAST_PREFIX": f"test-{secrets.token_hex(6)}",
-            "REVOCAST_HOME": str(folder / "home"),
-            "REVOCAST_ISSUER": f"http://127.0.0.1:{port}",
-            "REVOCAST_LISTEN": f"127.0.0.1:{port}",
-        }
-    )
-    assert cli("topics", "ensure").code == 0
-    made = cli("init", "--announce", "1", *init, "--json")
-    assert made.code == 0, made.err
+def issuing(kafka: str, folder: Path, *init: str) -> Iterator[Issuer]:
+    """A running issuer."""
     with closing(Processes(folder)) as processes:
-        issuer = processes.start("issuer", [*REVOCAST, "serve", "issuer"], {**os.environ, **cli.environ})
-        wait_until("the issuer's start", lambda: answers(port, "/readyz"), issuer)
-        yield cli
+        issuer = Issuer(kafka, folder, processes)
+        issuer.init(*init)
+        issuer.start()
+        yield issuer
 
 
 @pytest.fixture(scope="session")
 def operator_cli(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """Of the first operator of a running issuer, which declares the claim `tenant`."""
-    with issuing(kafka, tmp_path_factory.mktemp("issuer"), "--claim", "tenant") as cli:
-        yield cli
+    with issuing(kafka, tmp_path_factory.mktemp("issuer"), "--claim", "tenant") as issuer:
+        yield issuer.cli
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.schemas import exec_signer
 def trust(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Holder"]:
     """The root's holder beside an issuer that runs for this module."""
     folder = tmp_path_factory.mktemp("trust")
-    with issuing(kafka, folder) as cli:
-        yield Holder(cli, folder)
+    with issuing(kafka, folder) as issuer:
+        yield Holder(issuer.cli, folder)
 
 
 class Holder:

@@ -115,6 +115,8 @@ def _faust_app(settings: StreamsSettings, options: Mapping[str, Any]) -> faust.A
         broker_session_timeout=settings.streams_session_seconds,
         broker_heartbeat_interval=settings.streams_session_seconds / 6,
         table_standby_replicas=0,
+        # For each agent. Anybody can write records of a megabyte, so a buffer of them must stay small.
+        stream_buffer_maxsize=500,
         # All topics exist before Faust starts, with the settings that they need.
         topic_allow_declare=False,
         topic_disable_leader=True,

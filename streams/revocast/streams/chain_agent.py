@@ -32,6 +32,7 @@ __all__ = ["ChainAgent"]
 
 log = logging.getLogger(__name__)
 _BATCH = 500
+_BATCH_BYTES = 16 * 1024 * 1024
 _ROWS_A_MESSAGE = 20_000
 _GATHER_SECONDS = 1.0
 _RETRY_SECONDS = 0.5
@@ -61,7 +62,7 @@ class ChainAgent:
         self._log_end = log_end
         self._owns_log = owns_log
         self._options = dict(options)
-        self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(4 * _BATCH)
+        self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(_BATCH)
         self._lock = asyncio.Lock()
         self._patience = Patience()
 
@@ -159,26 +160,30 @@ class ChainAgent:
         await self._control.keys_read()
         return follower.settle(monotonic(), waiting)
 
-    async def _read(self, follower: Follower, end: int, only: int | None = None) -> list[Verdict]:
-        """Send the frames of the log between the follower's place and `end`; what is not believed there."""
-        frames: list[list[Frame]] = []
-        verdicts: list[Verdict] = []
+    async def _read(
+        self, follower: Follower, end: int, *, only: int | None = None, report_from: int | None = None
+    ) -> None:
+        """Send the frames of the log between the follower's place and `end`; tell what is not believed of `report_from` on."""
+        judged, values, size = Judged(), dict[int, bytes | None](), 0
 
         async def flush() -> None:
             settled = await self._settle(follower)
-            await self._emit(frames + settled.frames, only)
-            verdicts.extend(settled.verdicts)
-            frames.clear()
+            await self._emit(judged.frames + settled.frames, only)
+            if report_from is not None:
+                told = [v for v in judged.verdicts + settled.verdicts if v.offset >= report_from]
+                await self._report(told, values)
 
         async for record in read_range(self._options, self.log_topic, follower.next_offset, end):
-            judged = follower.receive(record.value, monotonic(), record.offset)
-            frames += judged.frames
-            verdicts += judged.verdicts
-            if len(frames) >= _BATCH or follower.chain.held_for_keys >= _BATCH:
+            part = follower.receive(record.value, monotonic(), record.offset)
+            judged.frames.extend(part.frames)
+            judged.verdicts.extend(part.verdicts)
+            values[record.offset] = record.value
+            size += len(record.value or b"")
+            if len(values) >= _BATCH or size >= _BATCH_BYTES:
                 await flush()
+                judged, values, size = Judged(), {}, 0
         await flush()
         follower.next_offset = max(follower.next_offset, end)
-        return verdicts
 
     async def _value_at(self, offset: int) -> bytes | None:
         values = [
@@ -194,17 +199,18 @@ class ChainAgent:
         now = monotonic()
         follower.chain.handle_timer(now)
         behind = Flaw.GAP in follower.chain.flaws or self._control.is_ahead_of(follower.mark)
-        if not behind or not self._patience.ends(follower.mark, now):
+        if not behind or not self._patience.ends((follower.mark, follower.next_offset), now):
             return
         seen = follower.next_offset
         end = await end_offset(self._options, self.log_topic)
         log.warning("behind, and nothing arrives: reading offsets %d to %d again", seen, end)
         follower.rewind()
-        verdicts = await self._read(follower, end)
-        await self._report([verdict for verdict in verdicts if verdict.offset >= seen], {})
+        await self._read(follower, end, report_from=seen)
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
         follower = self.follower = self.follower or await self._start()
+        if mark is not None and mark == follower.mark:
+            return  # It has every frame there is; what it waits for is behind the junk that is being read.
         log.warning("partition %d misses frames after %s, reading the log again", partition, mark)
         await self._read(Follower(self._control.trust, mark), follower.next_offset, only=partition)
 

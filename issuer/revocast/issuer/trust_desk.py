@@ -39,6 +39,7 @@ from revocast.schemas.audit import AuditType
 from revocast.schemas.delegations import DelegationList, Role
 from revocast.schemas.events import Envelope
 from revocast.schemas.jose import ALGORITHMS
+from revocast.schemas.record import MAX_ROWS
 
 __all__ = ["Adopted", "TrustDesk"]
 
@@ -56,11 +57,20 @@ class Adopted:
 class TrustDesk:
     """Makes event keys and adopts delegation lists."""
 
-    def __init__(self, storage: Storage, keystore: KeyStore, publication: Publication, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        keystore: KeyStore,
+        publication: Publication,
+        clock: Clock,
+        *,
+        rows_a_step: int = MAX_ROWS,
+    ) -> None:
         self._storage = storage
         self._keystore = keystore
         self._publication = publication
         self._clock = clock
+        self._rows = rows_a_step
         self._keys = KeyDesk(storage, keystore, publication, clock)
 
     def report(self) -> TrustReport:
@@ -119,7 +129,7 @@ class TrustDesk:
         write_key_set(session, terms, head, self._keystore, max(int(now), head.t))
         _audit(session, terms, adoption, now, actor)
         if adoption.opener is not None:
-            reissue(session, terms, head, now)
+            reissue(session, terms, head, now, rows=self._rows)
         receipt = self._record(
             session, terms, head, revoked, actor, reason, opened=adoption.opener is not None
         )

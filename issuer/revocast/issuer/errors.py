@@ -5,6 +5,7 @@ __all__ = [
     "Conflict",
     "InvalidRequest",
     "IssuerError",
+    "LogLost",
     "LogMismatch",
     "NoSigningKey",
     "NotFound",
@@ -77,6 +78,12 @@ class NotInitialized(IssuerError):
     """The database or its keys were not made yet, or the master key is not theirs."""
 
     code = "not_initialized"
+
+
+class LogLost(IssuerError):
+    """Kafka lost records of the log, or the topic is another one; what the database has is published again."""
+
+    code = "log_lost"
 
 
 class LogMismatch(IssuerError):

@@ -247,7 +247,7 @@ class RecoveryDesk:
     def _take_keys(self, session: Session, head: Head, plan: _Plan) -> tuple[Written, ...]:
         """Lists, key sets and keys; the rows that block what distrusted keys signed."""
         trust, now = self.documents.trust, int(self._clock())
-        take_documents(session, head, plan.new, now)
+        take_documents(session, head, plan.new, self.documents.on_topic, now)
         if trust.delegations is not None:
             take_list(session, head, self.documents.before, trust.delegations, self._terms.issuer)
         if trust.key_set is not None:

@@ -55,6 +55,8 @@ class DocumentReview:
         self.trust = Trust(issuer, root)
         self._waiting: dict[int, bytes] = {}
         self._applied: list[Published] = []
+        self.on_topic: set[bytes] = set()
+        """The bytes of every believed document that Kafka has."""
         for offset, compact in enumerate(believed, start=-len(believed)):
             self.receive(compact, offset)
         self.before = self.trust.delegations
@@ -96,6 +98,8 @@ class DocumentReview:
                 )
             if verdict.outcome is Outcome.APPLIED:
                 self._applied.append(Published.read(compact))
+            if verdict.outcome in (Outcome.APPLIED, Outcome.REPLAY) and verdict.offset >= 0:
+                self.on_topic.add(compact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """The log as Kafka has it, compared with the log as the database has it.
 
-* The relay publishes n only behind a verified head n-1: `head` is the last record, contiguous from the start of what was
-  read, that is byte for byte the stored one.
+* The relay publishes n only behind a verified head n-1: `head` is the last record, contiguous from record 1 of the epoch,
+  that is byte for byte the stored one.
 * Reading begins where an earlier relay noted the end of what Kafka acknowledged, if the record before that place is the
-  stored one. Else, as after a topic was recreated or lost its tail, it begins at the first record there is.
+  stored one and the topic still holds record 1. Else it begins at the first record there is.
+* A topic that was recreated, or lost records at its beginning or end (S07), is published again from the stored bytes, from
+  the first record that is not contiguous: readers take each record once. Asked while the relay runs, too (`check_whole`).
 * A record that a delegated event key signed and that the database does not have, or has otherwise, ends publishing
-  (`LogMismatch`): the database was restored, or two authorities write one log. Going on would fork it.
+  (`LogMismatch`): the database was restored, or two authorities write one log. Going on would fork it. In an older epoch
+  such a record is answered once `recover` joined its revocations in: the newer one re-issued them.
 * Anything else on the topic is junk: readers reject it, and so does this.
 """
 
@@ -15,11 +18,13 @@ from typing import Any, Final
 
 from aiokafka import ConsumerRecord
 
-from revocast.issuer.errors import LogMismatch
+from revocast.issuer.errors import LogLost, LogMismatch
 from revocast.issuer.relay.reading import PartitionReader
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.log import head_of, published_place
-from revocast.issuer.storage.publishing import Stored, stored_compacts, stored_hashes
+from revocast.issuer.storage.publishing import Stored, compacts_before, stored_compacts, stored_hashes
+from revocast.issuer.storage.recovery import is_joined
+from revocast.issuer.storage.tables import Publication
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
 from revocast.schemas.record import Record
@@ -40,6 +45,10 @@ class LogTail:
         self.epoch = 0
         self.head = 0
         """The newest n of the epoch that Kafka verifiably has."""
+        self.first_offset: int | None = None
+        """Where record 1 of the epoch lies."""
+        self.lost = 0
+        """The newest n that Kafka had acknowledged and has no more, behind `head`; 0: none."""
 
     @property
     def next_offset(self) -> int:
@@ -48,42 +57,54 @@ class LogTail:
 
     async def open(self) -> None:
         """Find the head of the log. Raises `LogMismatch`."""
-        self.epoch, published, noted = await asyncio.to_thread(self._noted)
+        self.epoch, noted = await asyncio.to_thread(self._noted)
         first, end = await self._reader.bounds()
-        self.head = 0
-        if published and first < noted <= end:
-            self._reader.seek(noted - 1)
-            before = await self._reader.read()
-            stored = await asyncio.to_thread(self._stored, [published])
-            if (
-                before
-                and before[0].offset == noted - 1
-                and _is_stored(before[0].value, stored.get(published))
-            ):
-                self.head = published
-                await self._take(before[1:])
+        self.head, self.first_offset = 0, None
+        if noted is not None and noted.first_offset is not None and first <= noted.first_offset:
+            await self._resume(noted, first, end)
         if not self.head:
             self._reader.seek(first)
         await self.catch_up()
+        self.lost = noted.n if noted is not None and noted.n > self.head else 0
+
+    async def _resume(self, noted: Publication, first: int, end: int) -> None:
+        if not noted.n or not first < noted.next_offset <= end:
+            return
+        self._reader.seek(noted.next_offset - 1)
+        before = await self._reader.read()
+        stored = await asyncio.to_thread(self._stored, [noted.n])
+        if (
+            before
+            and before[0].offset == noted.next_offset - 1
+            and _is_stored(before[0].value, stored.get(noted.n))
+        ):
+            self.head, self.first_offset = noted.n, noted.first_offset
+            await self._take(before[1:])
 
     async def catch_up(self) -> None:
-        """Read to an end offset asked now. Raises `LogMismatch`."""
+        """Read to an end offset asked now. Raises `LogMismatch`, and `LogLost` when the topic is shorter than before."""
         end = await self._reader.end()
         if end < self._reader.next_offset:
-            # The topic lost records, or is another one by now.
-            self.head = 0
-            self._reader.seek((await self._reader.bounds())[0])
+            raise LogLost("the log's topic lost its newest records, or is another one by now")
         while self._reader.next_offset < end:
             await self._take(await self._reader.read())
+
+    async def check_whole(self) -> None:
+        """Raise `LogLost` when the topic holds record 1 no more, or ends before what was read."""
+        first, end = await self._reader.bounds()
+        if end < self._reader.next_offset:
+            raise LogLost("the log's topic lost its newest records, or is another one by now")
+        if self.first_offset is not None and first > self.first_offset:
+            raise LogLost(f"the log's topic was truncated at offset {first}, behind record 1 of the epoch")
 
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         # The key is only a hint for the look-up: the comparison of the bytes decides.
         hints = [claimed_number(record.key) for record in records]
-        stored = await asyncio.to_thread(self._stored, hints)
+        stored, older = await asyncio.to_thread(self._known, hints)
         for record, hint in zip(records, hints, strict=True):
             if _is_stored(record.value, stored.get(hint)):
-                self._pass(hint)
-            else:
+                self._pass(hint, record.offset)
+            elif record.value not in older:
                 await self._examine(record)
 
     async def _examine(self, record: ConsumerRecord[Any, Any]) -> None:
@@ -106,38 +127,48 @@ class LogTail:
             ) from None
         if not self._trust.covers_record(envelope.kid, found.epoch, found.n):
             return
-        known = await asyncio.to_thread(self._hash_of, found.epoch, found.n)
+        known, joined = await asyncio.to_thread(self._hash_of, found.epoch, found.n, envelope.hash)
+        if found.epoch < self.epoch and joined:
+            return
         if known is None:
             raise LogMismatch(
                 f"the log is ahead of the database: Kafka holds record {found.epoch}/{found.n} at offset "
-                f"{record.offset}, the database does not; it was restored, or is not this log's"
+                f"{record.offset}, the database does not; it was restored (revocast recover), or is not this log's"
             )
         if known != envelope.hash:
             raise LogMismatch(
                 f"the log and the database differ: record {found.epoch}/{found.n} at offset {record.offset} "
-                "is not the stored one"
+                "is not the stored one (revocast recover shows both)"
             )
         if found.epoch == self.epoch:
-            self._pass(found.n)
+            self._pass(found.n, record.offset)
 
-    def _pass(self, n: int) -> None:
+    def _pass(self, n: int, offset: int) -> None:
         # A replay stands below the head. A record beyond a gap is there, but not behind its predecessor: the relay
         # publishes from the gap on again, and readers take each record once.
         if n == self.head + 1:
             self.head = n
+            if n == 1:
+                self.first_offset = offset
 
-    def _noted(self) -> tuple[int, int, int]:
+    def _noted(self) -> tuple[int, Publication | None]:
         with self._storage.read() as session:
             epoch, place = head_of(session).epoch, published_place(session)
-            return epoch, place.n if place.epoch == epoch else 0, place.next_offset
+            session.expunge(place)
+            return epoch, place if place.epoch == epoch else None
 
     def _stored(self, numbers: Sequence[int]) -> Mapping[int, Stored]:
         with self._storage.read() as session:
             return stored_compacts(session, self.epoch, numbers)
 
-    def _hash_of(self, epoch: int, n: int) -> bytes | None:
+    def _known(self, numbers: Sequence[int]) -> tuple[Mapping[int, Stored], set[bytes]]:
         with self._storage.read() as session:
-            return stored_hashes(session, [(epoch, n)]).get((epoch, n))
+            older = compacts_before(session, self.epoch, numbers) if self.epoch > 1 else set()
+            return stored_compacts(session, self.epoch, numbers), older
+
+    def _hash_of(self, epoch: int, n: int, found: bytes) -> tuple[bytes | None, bool]:
+        with self._storage.read() as session:
+            return stored_hashes(session, [(epoch, n)]).get((epoch, n)), is_joined(session, found)
 
 
 def claimed_number(key: bytes | None) -> int:

@@ -90,9 +90,21 @@ class Publisher:
         self._tail = LogTail(self._storage, PartitionReader(self._consumers, self._topics.revocations), trust)
         self._issuer = terms.issuer
         await self._tail.open()
+        await asyncio.to_thread(self._check_next)
         await asyncio.to_thread(self._find_live_set)
         await self._note(self._tail.head)
         await self._publish_documents(missing)
+
+    @property
+    def lost(self) -> str | None:
+        """What Kafka had acknowledged and has no more, in a sentence; the database has it, so it is published again."""
+        tail = self._tail
+        if tail.lost <= tail.head:
+            return None
+        return (
+            f"Kafka lost records {tail.head + 1} to {tail.lost} of epoch {tail.epoch}; they are published again from the "
+            "database"
+        )
 
     async def outdated(self) -> bool:
         """Whether another delegation list is in force than the one under which the log was checked."""
@@ -140,6 +152,7 @@ class Publisher:
         """Say that the log's head is where Kafka has it; the checkpoint's time, or None before the first record."""
         if not self._tail.head:
             return None
+        await self._tail.check_whole()
         checkpoint, compact = await asyncio.to_thread(self._signed_checkpoint)
         await self._producer.send_and_wait(self._topics.checkpoints, compact, key=checkpoint.key, partition=0)
         self._checkpoint_t = checkpoint.t
@@ -217,6 +230,20 @@ class Publisher:
         self._desk.adopt(listed.compact, actor="root")
         self._mark_document(f"delegations/{listed.version}")
 
+    def _check_next(self) -> None:
+        """What Kafka lost can only be published again while the database has it."""
+        with self._storage.read() as session:
+            head, place = head_of(session), (self._tail.epoch, self._tail.head + 1)
+            if (
+                head.epoch == place[0]
+                and head.n >= place[1]
+                and not has_records_after(session, place[0], place[1] - 1)
+            ):
+                raise LogMismatch(
+                    f"neither Kafka nor the database has record {place[0]}/{place[1]}: readers can only go on in a new epoch "
+                    "(revocast trust new-epoch)"
+                )
+
     def _find_live_set(self) -> None:
         with self._storage.read() as session:
             self._read_live_set(session)
@@ -247,7 +274,7 @@ class Publisher:
 
     def _mark_published(self, epoch: int, n: int, next_offset: int) -> None:
         with self._storage.write() as session:
-            mark_published(session, epoch, n, next_offset)
+            mark_published(session, epoch, n, next_offset, self._tail.first_offset)
 
     def _signed_checkpoint(self) -> tuple[Checkpoint, bytes]:
         with self._storage.read() as session:

@@ -146,7 +146,11 @@ class Relay:
                 try:
                     await publisher.open()
                     self._refused = None
-                    self._report("publishing", checkpoint_at=self._publication.relay.checkpoint_at)
+                    if publisher.lost is not None:
+                        _LOG.critical("relay: %s", publisher.lost)
+                        await asyncio.to_thread(self._audit, AuditType.LOG_REPUBLISHED, publisher.lost)
+                    checkpoint_at = self._publication.relay.checkpoint_at
+                    self._report("publishing", publisher.lost, checkpoint_at=checkpoint_at)
                     self._publication.leading = True
                     await self._publish_while_it_holds(publisher)
                 except LogMismatch:
@@ -207,7 +211,7 @@ class Relay:
             self._refused = str(error)
             _LOG.critical("relay: refuses to publish: %s", error)
             with suppress(IssuerError):
-                await asyncio.to_thread(self._audit_refusal, str(error))
+                await asyncio.to_thread(self._audit, AuditType.PUBLISHING_REFUSED, str(error))
         await self._pause(_REFUSE_EVERY_S)
 
     @asynccontextmanager
@@ -243,14 +247,14 @@ class Relay:
         self._keys.advance()
         self._desk.let_go()
 
-    def _audit_refusal(self, problem: str) -> None:
+    def _audit(self, type: AuditType, problem: str) -> None:
         with self._storage.write() as session:
             issuer = load_terms(session).issuer
             data = {"problem": problem}
             write_event(
                 session,
                 self._clock(),
-                AuditType.PUBLISHING_REFUSED,
+                type,
                 source=issuer,
                 subject=self._kafka.topics.revocations,
                 data=data,

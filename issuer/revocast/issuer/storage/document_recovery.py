@@ -1,8 +1,8 @@
 """Taking the published key documents, and what they say about keys, into a database that was restored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.event_keys import EventKeyState, states_under
@@ -28,12 +28,17 @@ def believed_documents(session: Session) -> list[bytes]:
     return [document.compact for document in known]
 
 
-def take_documents(session: Session, head: Head, published: Iterable[Published], now: int) -> None:
-    """Keep them as published. Key sets of ours that nobody has seen make way: a newer one follows."""
-    session.execute(
-        delete(KeyDocument).where(KeyDocument.type == KeySet.TYPE, KeyDocument.published_at.is_(None))
-    )
-    for each in published:
+def take_documents(
+    session: Session, head: Head, new: Iterable[Published], on_topic: Collection[bytes], now: int
+) -> None:
+    """Keep what is new, and note what Kafka has. Key sets of ours that nobody has seen make way: a newer one follows."""
+    for stored in all_documents(session):
+        if stored.compact in on_topic:
+            stored.published_at = stored.published_at or now
+        elif stored.type == KeySet.TYPE and stored.published_at is None:
+            session.delete(stored)
+    session.flush()
+    for each in new:
         document = each.document
         session.merge(
             KeyDocument(

@@ -18,6 +18,7 @@ from revocast.schemas.signer import Signer
 
 __all__ = [
     "Stored",
+    "compacts_before",
     "event_signer",
     "has_records_after",
     "is_enforced",
@@ -74,6 +75,14 @@ def stored_compacts(session: Session, epoch: int, numbers: Sequence[int]) -> Map
     return {row.n: Stored(row.n, row.hash, row.compact or b"") for row in session.scalars(query)}
 
 
+def compacts_before(session: Session, epoch: int, numbers: Sequence[int]) -> set[bytes]:
+    """The signed bytes of the records of older epochs that have these numbers."""
+    query = select(LogRecord.compact).where(
+        LogRecord.epoch.in_(range(1, epoch)), LogRecord.n.in_(numbers), LogRecord.compact.is_not(None)
+    )
+    return {compact for compact in session.scalars(query) if compact is not None}
+
+
 def stored_hashes(session: Session, places: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]:
     """By (epoch, n), the hash of the record that this database has there."""
     found = {}
@@ -84,11 +93,10 @@ def stored_hashes(session: Session, places: Sequence[tuple[int, int]]) -> Mappin
     return found
 
 
-def mark_published(session: Session, epoch: int, n: int, next_offset: int) -> None:
-    """Note that Kafka has the log up to this record, and where it ends there."""
+def mark_published(session: Session, epoch: int, n: int, next_offset: int, first_offset: int | None) -> None:
+    """Note that Kafka has the log up to this record, where it ends there, and where record 1 lies."""
     place = published_place(session)
-    if (epoch, n) > (place.epoch, place.n) or next_offset != place.next_offset:
-        place.epoch, place.n, place.next_offset = epoch, n, next_offset
+    place.epoch, place.n, place.next_offset, place.first_offset = epoch, n, next_offset, first_offset
 
 
 def is_enforced(session: Session, epoch: int, n: int) -> bool:

@@ -35,6 +35,7 @@ from revocast.schemas.table import Table
 __all__ = [
     "Names",
     "SetAside",
+    "is_joined",
     "joined_hashes",
     "known_names",
     "note_foreign",
@@ -77,6 +78,11 @@ def signed_position(session: Session) -> Position:
 def joined_hashes(session: Session) -> set[bytes]:
     """The foreign records that an earlier run joined in."""
     return set(session.scalars(select(ForeignRecord.hash)))
+
+
+def is_joined(session: Session, record_hash: bytes) -> bool:
+    """Whether this foreign record was joined in."""
+    return session.get(ForeignRecord, record_hash) is not None
 
 
 def note_foreign(session: Session, foreign: Iterable[Signed]) -> None:
@@ -122,7 +128,7 @@ def take_records(session: Session, head: Head, taken: Sequence[Signed], terms: T
     _apply(session, new, terms, names)
     place = published_place(session)
     place.epoch, place.n = taken[-1].place
-    place.next_offset = taken[-1].offset + 1
+    place.next_offset, place.first_offset = taken[-1].offset + 1, None
 
 
 def set_aside(

@@ -197,6 +197,27 @@ def _seconds(service: Service, token: str) -> float:
     return time.perf_counter() - started
 
 
+def test_t12_levels_and_values_are_counted_where_they_are(service: Service) -> None:
+    """Eight levels and 1,024 values; brackets and commas in strings neither hide any nor add to them."""
+    good = json.dumps(claims_of(service.authority.mint())).encode()[:-1]
+    brackets, commas = b'"]]]]]]]]]]]]"', b'"' + b"," * 2_000 + b'"'
+    service.accepts(
+        saying(service, good + b',"a":' + nested(7) + b',"b":"[[[[[[[[[[[[","c":' + commas + b"}")
+    )
+    service.refuses(saying(service, good + b',"a":' + nested(8) + b"}"), TokenMalformed)
+    service.refuses(saying(service, good + b',"b":' + brackets + b',"a":' + nested(8) + b"}"), TokenMalformed)
+    service.refuses(
+        saying(service, good + b',"b":"\\"' + brackets[1:] + b',"a":' + nested(8) + b"}"), TokenMalformed
+    )
+    service.accepts(saying(service, good + b',"a":[' + b"1," * 999 + b"1]}"))
+    service.refuses(saying(service, good + b',"a":[' + b"1," * 1_099 + b"1]}"), TokenMalformed)
+    key = service.authority.active
+    header = f'{{"alg":"{key.alg}","kid":"{key.kid}","typ":"at+jwt","x":'.encode()
+    service.accepts(headed(service, header + nested(3) + b"}"))
+    service.refuses(headed(service, header + nested(4) + b"}"), TokenMalformed)
+    service.refuses(headed(service, header + b"[" + b"1," * 99 + b"1]}"), TokenMalformed)
+
+
 @pytest.mark.parametrize(
     "text",
     [

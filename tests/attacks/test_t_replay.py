@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from revocast.schemas.jose import b64u, unb64u
+from revocast.sdk.denylist import DenyList, Named, Refusal
 from revocast.sdk.errors import SignatureInvalid, TokenRevoked
 from revocast.testing import Authority, Delivery, core_for
 from tests.attacks.service import Serve, Service, serve, service
@@ -35,6 +36,34 @@ def test_t16_a_remembered_token_is_refused_as_soon_as_its_revocation_is_applied(
         service.refuses(token, TokenRevoked)
         service.refuses(token, TokenRevoked)
         authority.lift(authority.subject("alice"))
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_t16_a_revocation_that_comes_during_a_look_up_is_seen_by_the_next(
+    service: Service, monkeypatch: pytest.MonkeyPatch, remembered: bool
+) -> None:
+    """Exactly between the look-up and what is remembered of it, in another thread."""
+    authority = service.authority
+    token = authority.mint(sub="alice")
+    if remembered:
+        service.accepts(token)
+        authority.block(authority.subject("bob"))  # so that it is looked up again
+    genuine = DenyList.refusal
+    looked_up: list[Refusal | None] = []
+
+    def interrupted(denylist: DenyList, named: Named) -> Refusal | None:
+        answer = genuine(denylist, named)
+        if not looked_up:
+            looked_up.append(answer)
+            other = threading.Thread(target=authority.block, args=(authority.subject("alice"),))
+            other.start()
+            other.join()
+        return answer
+
+    monkeypatch.setattr(DenyList, "refusal", interrupted)
+    service.accepts(token)  # it was asked about before
+    assert looked_up == [None]
+    service.refuses(token, TokenRevoked)
 
 
 def test_t16_no_thread_accepts_it_once_the_revocation_is_applied(service: Service) -> None:

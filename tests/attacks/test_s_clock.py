@@ -88,3 +88,21 @@ def test_s13_a_clock_that_steps_back_revives_nothing(issuer: Authority) -> None:
     with pytest.raises(TokenExpired):
         service.core.verify(token, service.now)
     assert service.core.state is State.READY
+
+
+@pytest.mark.parametrize("off", [-5 * MINUTES, 5 * MINUTES])
+def test_s13_a_clock_that_is_off_is_measured_and_said(issuer: Authority, off: int) -> None:
+    service = Service(issuer, off)
+    for _ in range(5):
+        issuer.advance(2)
+        service.deliver()
+    health = service.core.health(service.now)
+    assert health.clock_skew == off
+    assert any("clock" in warning for warning in health.warnings)
+    service.off = 0
+    for _ in range(40):
+        issuer.advance(2)
+        service.deliver()
+    health = service.core.health(service.now)
+    assert health.clock_skew == 0
+    assert not any("clock" in warning for warning in health.warnings)

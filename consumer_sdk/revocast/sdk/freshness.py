@@ -5,11 +5,14 @@
 * `authority_age`: the larger of (this clock - the newest checkpoint's time) and the monotonic time since that time rose. A
   wrong clock hides no freeze: a frozen topic ages by the second term, a clock that runs ahead ages by the first.
 * A delegation list that has expired says nothing any more about whom to believe; who has no newer one is as good as cut off.
+* `clock_skew`: the least (this clock - the time of a checkpoint that arrived just now) of the last half minute. Delivery only
+  adds to it. It decides nothing; it is said, because who is late judges `exp` late.
 * Flaws come first: who knows that something is missing is `incomplete`, however young the link.
 * `starting` ends once, with everything current; `closed` never ends.
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +23,9 @@ from revocast.schemas.delegating import expiry_warning
 from revocast.sdk.instant import Instant
 
 __all__ = ["TRANSITIONS", "Finding", "Freshness", "Limits", "State", "Topic", "Transition"]
+
+
+_LEADS: Final = 15
 
 
 class State(StrEnum):
@@ -112,6 +118,7 @@ class Freshness:
         self._authority_time: int | None = None
         self._rose_at = 0.0
         self._expires_at: int | None = None
+        self._leads: deque[float] = deque(maxlen=_LEADS)
 
     def follow(self, earlier: "Freshness") -> None:
         """Begin with the age of the authority that another reader of the same deployment has found."""
@@ -129,6 +136,8 @@ class Freshness:
         """A checkpoint with time `t` was accepted. Only a later one than before counts."""
         if self._authority_time is None or t > self._authority_time:
             self._authority_time, self._rose_at = t, now.monotonic
+            if self.has_seen_end(Topic.CHECKPOINTS):  # those before are of any age
+                self._leads.append(now.wall - t)
 
     def has_seen_end(self, topic: Topic) -> bool:
         """Whether the topic was ever read to its end."""
@@ -149,6 +158,11 @@ class Freshness:
         if self._authority_time is None:
             return None
         return max(0.0, now.wall - self._authority_time, now.monotonic - self._rose_at)
+
+    @property
+    def clock_skew(self) -> int | None:
+        """By how many whole seconds this clock is ahead of the issuer's, negative: behind; None: not known yet."""
+        return math.floor(min(self._leads)) if self._leads else None
 
     def evaluate(self, flaws: Sequence[str], now: Instant) -> Transition | None:
         """Judge again. `flaws` says in plain words what is missing; empty: nothing is."""

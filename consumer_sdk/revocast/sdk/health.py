@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from revocast.schemas.chain import Chain
 from revocast.schemas.delegating import expiry_warning
@@ -14,10 +14,12 @@ from revocast.sdk.keyring import Keyring
 
 __all__ = ["Health", "health_of", "warnings_of"]
 
+_SKEW_WARNING: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A moment's state. Ages in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
+    """A moment's state. Ages and `clock_skew` in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
     `rows` and `keys` are counts. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
     the issuer by `introspection.<outcome>` and changes of state by `transition.<before>.<after>`. `warnings` are sentences.
@@ -33,6 +35,7 @@ class Health:
     expires_at: int | None
     link_age: float | None
     authority_age: float | None
+    clock_skew: int | None
     rows: int
     keys: int
     counters: Mapping[str, int]
@@ -74,6 +77,7 @@ def health_of(
         expires_at=trust.delegations.expires_at if trust.delegations else None,
         link_age=freshness.link_age(now),
         authority_age=freshness.authority_age(now),
+        clock_skew=freshness.clock_skew,
         rows=len(denylist),
         keys=len(keyring),
         counters=dict(counters),
@@ -91,4 +95,8 @@ def warnings_of(trust: Trust, freshness: Freshness, now: Instant) -> dict[str, s
         )
     if listed is not None and (warning := expiry_warning(listed.expires_at, now.wall)):
         found["delegations"] = warning
+    if (skew := freshness.clock_skew) is not None and abs(skew) > _SKEW_WARNING:
+        found["clock"] = (
+            f"this clock is {abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the issuer's: set it by NTP"
+        )
     return found

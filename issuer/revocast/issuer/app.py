@@ -17,6 +17,7 @@ from revocast.issuer.oauth.metadata import metadata_routes
 from revocast.issuer.oauth.routes import oauth_routes
 from revocast.issuer.oauth.server import AuthorizationServer, handle_oauth_errors
 from revocast.issuer.opening import opened
+from revocast.issuer.operators.budget import WriteBudget
 from revocast.issuer.operators.context import Context
 from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import describe_problems, handle_problems
@@ -48,7 +49,11 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     service = Service(storage, keystore, publication, clock)
     relay = Relay(storage, keystore, publication, settings, clock) if settings.relay else None
     denials = Denials(service, clock)
-    context = Context(service, OperatorGuard(service, denials), settings.publish_timeout)
+    context = Context(
+        service,
+        OperatorGuard(service, denials, WriteBudget(settings.operator_writes, clock)),
+        settings.publish_timeout,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from revocast.issuer.authority.token_bucket import TokenBucket
 from revocast.issuer.clock import Clock
 from revocast.issuer.errors import StorageUnavailable
 from revocast.issuer.service import Service
@@ -30,8 +31,7 @@ class Denials:
         self._service = service
         self._clock = clock
         self._lock = threading.Lock()
-        self._tokens = float(_BURST)
-        self._refilled_at = clock()
+        self._bucket = TokenBucket(_BURST, _PER_SECOND, clock())
         self._suppressed = 0
 
     def client(self, client_id: str, endpoint: str) -> None:
@@ -66,12 +66,8 @@ class Denials:
     def _admit(self) -> int | None:
         """How many events were left out since the last one; None: leave this one out too."""
         with self._lock:
-            now = self._clock()
-            self._tokens = min(_BURST, self._tokens + max(0.0, now - self._refilled_at) * _PER_SECOND)
-            self._refilled_at = now
-            if self._tokens < 1:
+            if self._bucket.take(self._clock()):
                 self._suppressed += 1
                 return None
-            self._tokens -= 1
             suppressed, self._suppressed = self._suppressed, 0
             return suppressed

@@ -82,6 +82,11 @@ class IssuerSettings(HomeSettings, KafkaSettings, HttpsServerSettings, LogSettin
     )
     relay: bool = Field(True, description="whether this process may publish; one of all processes does")
     publish_timeout: float = Field(2.0, ge=0, le=30, description="how long an answer waits for Kafka")
+    operator_writes: int = Field(
+        100_000,
+        ge=1,
+        description="revocations and lifts that one operator may write at once in each process; as many come back over a day",
+    )
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
 
     @property

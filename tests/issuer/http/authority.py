@@ -26,7 +26,13 @@ class Authority:
     """Made by `revocast init` unless `home` holds one already, served by `create_app`. `operator` are the first operator's credentials."""
 
     def __init__(
-        self, home: Path, *, database_url: str | None = None, clock: Clock = wall_clock, **plan: Any
+        self,
+        home: Path,
+        *,
+        database_url: str | None = None,
+        clock: Clock = wall_clock,
+        operator_writes: int = 100_000,
+        **plan: Any,
     ) -> None:
         made = Home(home)
         if not made.operator.exists():
@@ -35,7 +41,13 @@ class Authority:
         self.operator: Credentials = (operator["client_id"], operator["client_secret"])
         # No relay: nothing is published here, so nothing waits for it either.
         settings = IssuerSettings.from_env(
-            {}, kafka="127.0.0.1:9", home=home, database_url=database_url, publish_timeout=0, relay=False
+            {},
+            kafka="127.0.0.1:9",
+            home=home,
+            database_url=database_url,
+            publish_timeout=0,
+            relay=False,
+            operator_writes=operator_writes,
         )
         self.storage = Storage(settings.database)
         self.app = create_app(settings, clock)

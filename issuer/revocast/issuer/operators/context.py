@@ -65,6 +65,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in (
         (401, "No live access token"),
         (403, "The token lacks the scope"),
+        (429, "The operator's budget of revocations and lifts is used up; `Retry-After` says for how long"),
         (422, "Something in the request is wrong; `errors` names the fields"),
         (503, "The database is away; nothing was done"),
     )

@@ -20,12 +20,14 @@ from starlette.requests import Request
 
 from revocast.issuer.denials import Denials
 from revocast.issuer.errors import TokenRejected
+from revocast.issuer.operators.budget import WriteBudget
 from revocast.issuer.operators.problem import Problem
 from revocast.issuer.operators.scopes import Scope
 from revocast.issuer.service import Service
 
 __all__ = ["Operator", "OperatorGuard"]
 
+_BUDGETED: Final = frozenset({Scope.REVOKE, Scope.LIFT})
 _CHALLENGE: Final = 'Bearer realm="revocast"'
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)  # RFC 6750 §2.1
 
@@ -46,9 +48,10 @@ class Operator:
 class OperatorGuard(SecurityBase):
     """FastAPI security dependency: `Security(guard, scopes=[…])`. Synchronous, so it runs in the thread pool."""
 
-    def __init__(self, service: Service, denials: Denials) -> None:
+    def __init__(self, service: Service, denials: Denials, budget: WriteBudget) -> None:
         self._service = service
         self._denials = denials
+        self.budget = budget
         self.scheme_name = "operator"
         flow = OAuthFlowClientCredentials(
             tokenUrl="/oauth/token", scopes={scope.value: scope.description for scope in Scope}
@@ -67,7 +70,7 @@ class OperatorGuard(SecurityBase):
         return operator
 
     def __call__(self, request: Request, required: SecurityScopes) -> Operator:
-        """The caller that may do this. Raises `Problem`: 403 with too little scope, else as `admit`."""
+        """The caller that may do this. Raises `Problem`: 403 with too little scope, 429 over its budget, else as `admit`."""
         operator: Operator = getattr(request.state, "operator", None) or self.admit(request)
         if not operator.scopes.issuperset(required.scopes):
             self._denials.operator("insufficient_scope", _operation(request), operator.client_id)
@@ -77,6 +80,12 @@ class OperatorGuard(SecurityBase):
                 f"The token needs the scope {required.scope_str}.",
                 headers=_challenge("insufficient_scope", scope=required.scope_str),
             )
+        if not _BUDGETED.isdisjoint(required.scopes):
+            try:
+                self.budget.spend(operator.client_id)
+            except Problem as refused:
+                self._denials.operator(refused.code, _operation(request), operator.client_id)
+                raise
         return operator
 
     def _claims(self, request: Request, operation: str) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ def status_routes(context: Context) -> APIRouter:
 
     @router.get("/status", summary="The authority at a glance")
     def status(operator: Annotated[Operator, context.needs(Scope.READ)]) -> StatusModel:
-        return _model(service.status())
+        return _model(service.status(), context.guard.budget.warnings())
 
     @router.get(
         "/table",
@@ -72,7 +72,7 @@ def status_routes(context: Context) -> APIRouter:
     return router
 
 
-def _model(status: Status) -> StatusModel:
+def _model(status: Status, warnings: list[str]) -> StatusModel:
     return StatusModel(
         issuer=status.issuer,
         root=status.root,
@@ -86,5 +86,5 @@ def _model(status: Status) -> StatusModel:
         delegations_expire_at=status.delegations_expire_at,
         audit_backlog=status.audit_backlog,
         relay=RelayModel.model_validate(status.relay, from_attributes=True),
-        warnings=list(status.warnings),
+        warnings=[*status.warnings, *warnings],
     )

@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Cli
@@ -157,3 +158,25 @@ async def test_i11_a_spreadsheet_formula_stays_text(authority: Authority) -> Non
         answer = await authority.http.get(path, headers=headers)
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "forwarded", ["<token>", "\x9b31m", "10.0.0.1 <token>", "::1%<token>", "<token>, 127.0.0.1"]
+)
+async def test_i11_what_a_proxy_passes_on_as_an_address_is_one_or_is_not_logged(
+    authority: Authority, caplog: pytest.LogCaptureFixture, forwarded: str
+) -> None:
+    """And so is a method: a caller may send any word as either."""
+    caplog.set_level(logging.INFO)
+    token = await authority.token()
+    sent = forwarded.replace("<token>", token)
+    with serving(authority.app) as url:
+        async with httpx.AsyncClient(base_url=url) as http:
+            await http.get("/healthz", headers=[(b"X-Forwarded-For", sent.encode("latin-1"))])
+            await http.get("/healthz", headers={"X-Forwarded-For": "192.0.2.7"})
+    transport = httpx.ASGITransport(authority.app)
+    async with httpx.AsyncClient(base_url=url, transport=transport) as http:
+        await http.request(token, "/healthz")
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("access_log")]
+    assert any(line.startswith("192.0.2.7 GET /healthz 200") for line in lines)
+    assert not [line for line in lines if token[-20:] in line or not line.isprintable()]

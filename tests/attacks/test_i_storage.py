@@ -22,6 +22,7 @@ async def refused(authority: Authority, token: str) -> None:
     answer = await authority.call("POST", "/v1/revocations", token, json=ALICE)
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
     assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["detail"] == "The database is not available. Nothing was done; try again."
 
 
 async def undone_and_well_again(authority: Authority, token: str, n: int) -> None:
@@ -121,6 +122,7 @@ async def test_i07_a_postgresql_database_that_goes_away_and_comes_back(tmp_path:
             )
             answer = await authority.call("POST", "/v1/revocations", token, json=ALICE)
             assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+            assert "away_and_back" not in answer.text  # nor host, port or account
             answer = await authority.ask_token(authority.operator)
             assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
             assert (await authority.http.get("/readyz")).status_code == 503

@@ -1,17 +1,21 @@
 """The access log: what was called and how it ended. Nothing that a caller chose is in it, so no token can be.
 
 A token or a subject could stand in a query, a header, a body, or a mistyped path; a line holds none of them, only the
-route's template.
+route's template, a method that there is, and an address that is one (behind a proxy it is what a header said).
 """
 
+import ipaddress
 import logging
 import time
+from http import HTTPMethod
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["AccessLog"]
 
 log = logging.getLogger(__name__)
+
+_METHODS = frozenset(HTTPMethod)
 
 
 class AccessLog:
@@ -38,6 +42,14 @@ class AccessLog:
             await self._app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "-")
-            client = (scope.get("client") or ("-",))[0]
+            method = scope["method"] if scope["method"] in _METHODS else "-"
             milliseconds = (time.perf_counter() - began) * 1000
-            log.info("%s %s %s %d %.1f ms", client, scope["method"], route, status, milliseconds)
+            log.info("%s %s %s %d %.1f ms", _address(scope), method, route, status, milliseconds)
+
+
+def _address(scope: Scope) -> str:
+    host, _, _ = (scope.get("client") or ("-",))[0].partition("%")  # an IPv6 zone may be any text
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return "-"

@@ -3,6 +3,7 @@
 What was sent is never repeated: it may hold a token.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -28,6 +29,8 @@ from revocast.schemas.errors import ClaimUndeclared, SchemaError
 
 __all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "describe_problems", "handle_problems"]
 
+log = logging.getLogger(__name__)
+
 MEDIA_TYPE: Final = "application/problem+json"
 _MAX_PATH: Final = 200
 
@@ -39,7 +42,6 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (NotFound, 404),
     (Conflict, 409),
     (NoSigningKey, 503),
-    (StorageUnavailable, 503),
 )
 _FIELD = re.compile(r"([a-z_.]+): (.+)", re.DOTALL)
 """Errors of the authority and the schemas begin with the field's name where there is one."""
@@ -134,6 +136,11 @@ def _problem_of(error: Exception) -> Problem:
         case HTTPException():
             code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
             return Problem(error.status_code, code, f"{error.detail}.", headers=error.headers)
+        case StorageUnavailable():
+            # The driver's words name hosts, files and accounts: they are for whoever runs this, not for whoever calls.
+            log.error("%s", error)
+            detail = "The database is not available. Nothing was done; try again."
+            return Problem(503, error.code, detail, headers={"Retry-After": "1"})
         case IssuerError() | SchemaError():
             status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
             errors = [FieldError(field=field, detail=detail) for field, detail in _fields(error, status)]

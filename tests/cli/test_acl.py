@@ -1,5 +1,7 @@
 """Who may do what: the rules, and the command on a broker with the hardened profile."""
 
+import sys
+
 import pytest
 
 from revocast.cli.acl import ROLES, Grant, Role, Scope, commands, grants
@@ -120,6 +122,15 @@ def test_a_principal_has_one_role_and_is_not_everybody(arguments: list[str], sai
     done = Cli({"REVOCAST_KAFKA": "127.0.0.1:9"})("topics", "acl", *arguments)
     assert done.code == 2
     assert said in done.err
+
+
+def test_without_the_extra_it_says_what_to_install_and_still_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    cli = Cli({"REVOCAST_KAFKA": "127.0.0.1:9"})
+    done = cli("topics", "acl", "--service", "User:orders")
+    assert done.code == 2
+    assert 'pip install "revocast[acl]"' in done.err
+    assert cli("topics", "acl", "--service", "User:orders", "--print").code == 0
 
 
 def test_print_needs_no_broker() -> None:

@@ -20,10 +20,9 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """The application's URL, on a free port, from the moment it answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+def serving(app: Any, port: int = 0) -> Iterator[str]:
+    """The application's URL, on this port or a free one, from the moment it answers."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = _Server(uvicorn.Config(app, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

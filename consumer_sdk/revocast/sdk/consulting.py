@@ -13,7 +13,7 @@ from revocast.sdk.clock import Clock
 from revocast.sdk.core import GuardCore, check_scopes
 from revocast.sdk.errors import GuardClosed, GuardUnavailable
 from revocast.sdk.freshness import State
-from revocast.sdk.introspected import NoAnswer, vouched
+from revocast.sdk.introspected import NoAnswer, acceptable, confirm
 from revocast.sdk.keyring import Keyring
 from revocast.sdk.settings import GuardSettings
 
@@ -53,16 +53,15 @@ class Consulting:
 
     async def judge(self, token: str, scopes: Collection[str], unavailable: GuardUnavailable) -> Claims:
         """The claims of a token that the issuer confirms. Raises a `TokenError`, or the kind of `unavailable` with more reasons."""
-        stranger = self._known(token) is None
+        claims, known = self._own_word(token)
         try:
-            answer = await self._asking().ask(token, stranger=stranger)
-            confirmed = self._vouched(answer, token)
+            confirm(await self._asking().ask(token, stranger=not known), claims)
         except NoAnswer as error:
             raise type(unavailable)(f"{unavailable.reason}; {error}") from None
         core, now = self._core(), self._clock()
         if core is not None and core.freshness.holds(now):
             return core.verify(token, now, scopes)
-        claims = self._known(token) or confirmed
+        claims, _ = self._own_word(token)
         check_scopes(claims, scopes)
         return claims
 
@@ -80,17 +79,15 @@ class Consulting:
             self._introspector = Introspector(self._settings, self._clock)
         return self._introspector
 
-    def _known(self, token: str) -> Claims | None:
-        core = self._core()
+    def _own_word(self, token: str) -> tuple[Claims, bool]:
+        """The claims, and whether a key that is known here signed them. Raises the `TokenError` of what is refused in any case."""
+        core, now = self._core(), self._clock()
         if core is None:
-            return None
+            return acceptable(token, self._settings.profile, Keyring(), now.wall), False
         if core.state is State.CLOSED:
             raise GuardClosed()
-        return core.known(token, self._clock())
-
-    def _vouched(self, answer: object, token: str) -> Claims:
-        core, wall = self._core(), self._clock().wall
-        if core is None:
-            return vouched(answer, token, self._settings.profile, Keyring(), wall)
-        verifier = core.verifier
-        return vouched(answer, token, verifier.profile, verifier.keyring, max(wall, verifier.newest_t))
+        known, verifier = core.known(token, now), core.verifier
+        if known is not None:
+            return known, True
+        t = max(now.wall, verifier.newest_t)
+        return acceptable(token, verifier.profile, verifier.keyring, t), False

@@ -121,11 +121,9 @@ class Introspector:
         except _NotAsked:
             self.counters["not_asked"] += 1
             raise
-        except NoAnswer as error:
+        except NoAnswer:
             self.counters["failed"] += 1
-            self.problem = str(error)
             raise
-        self.problem = ""
         active = answer["active"]
         self.counters["active" if active else "inactive"] += 1
         if active and type(answer.get("exp")) in (int, float):
@@ -164,6 +162,10 @@ class Introspector:
         try:
             with self._breaker:
                 yield
+            self.problem = ""
+        except NoAnswer as error:
+            self.problem = str(error)
+            raise
         finally:
             self._probing = self._probing and not probe
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from revocast.schemas.jose import PrivateKey, b64u, canonical_json
+from revocast.schemas.jose import PrivateKey, b64u, canonical_json, parse_json, unb64u
 from tests.issuer.http.authority import ISSUER, Authority
 from tests.issuer.http.conftest import authority, made
 from tests.issuer.http.test_revocation import newest_n, revoke
@@ -58,6 +58,21 @@ async def test_i01_an_unknown_token_is_answered_like_a_revoked_one(authority: Au
     before = await newest_n(authority)
     await revoke(authority, client, token)
     assert await newest_n(authority) == before
+
+
+async def test_i01_a_token_that_the_thief_relabelled_as_its_own_is_nobodys(authority: Authority) -> None:
+    """Under the owner's signature, and under one of the thief's own key that goes by the issuer's name for its."""
+    owner, thief = await authority.client(), await authority.client()
+    token = await authority.token(owner)
+    header, payload, signature = token.split(".")
+    claims = canonical_json({**parse_json(unb64u(payload)), "client_id": thief[0]})
+    key = PrivateKey.generate(parse_json(unb64u(header))["alg"])
+    relabelled = f"{header}.{b64u(claims)}"
+    before = await newest_n(authority)
+    for signed in (signature, b64u(key.sign(relabelled.encode())), ""):
+        await revoke(authority, thief, f"{relabelled}.{signed}")
+    assert await newest_n(authority) == before
+    assert await authority.answer_for(token) == "ok"
 
 
 @pytest.mark.parametrize("hint", [None, "access_token", "refresh_token", "id_token", "\x00"])

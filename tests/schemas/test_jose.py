@@ -74,9 +74,12 @@ def test_the_thumbprint_is_that_of_rfc_7638_and_rfc_8037() -> None:
         {"use": "enc"},
         {"key_ops": ["sign"]},
         {"key_ops": "verify"},
+        {"key_ops": ["verify", "verify"]},
+        {"key_ops": ["verify", "encrypt"]},
         {"alg": "HS256"},
         {"alg": "ES256"},
         {"d": "AAAA"},
+        {"q": "AAAA"},
         {"kty": "oct"},
         {"kty": ["OKP"]},
         {"crv": "Ed448"},
@@ -102,8 +105,20 @@ def jws(header: object) -> str:
     return f"{b64u(json.dumps(header).encode())}.e30.AA"
 
 
-@pytest.mark.parametrize("header", [{"crit": ["x"]}, {"crit": []}, {"b64": False}, [], "x"])
-def test_critical_parameters_and_other_headers_are_refused(header: object) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"crit": ["x"]},
+        {"crit": []},
+        {"b64": False},
+        {"enc": "A256GCM"},
+        {"zip": "DEF"},
+        {"cty": "JWT"},
+        [],
+        "x",
+    ],
+)
+def test_a_header_that_changes_what_the_payload_is_is_refused(header: object) -> None:
     with pytest.raises(JoseError):
         parse_compact(jws(header), 1000)
 
@@ -119,6 +134,37 @@ def test_only_three_canonical_segments_are_a_jws(token: str) -> None:
 def test_a_long_token_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(JoseError, match="1000 bytes"):
         parse_compact("x" * 1001, 1000)
+
+
+def test_a_long_header_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(JoseError, match="header is longer"):
+        parse_compact("x" * 8193 + ".e30.AA", 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"), [(b"[1,1,1]", 4), (b'[{"a":1},[2]]', 5), (b'{"a":[1],"b":",,[["}', 4), (b"1", 1)]
+)
+def test_values_are_counted_wherever_they_stand(text: bytes, values: int) -> None:
+    parse_json(text, max_values=values)
+    with pytest.raises(JoseError, match="values"):
+        parse_json(text, max_values=values - 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"n": "AA"}, {"e": "Aw"}, {"e": "AAEAAQ"}, {"e": "AQAC"}, {"e": "AQAAAAE"}]
+)
+def test_an_rsa_key_is_strong_and_spelled_in_one_way(change: dict[str, str]) -> None:
+    jwk = dict(PrivateKey.generate("RS256").public.jwk)
+    for spoiled in ({**jwk, **change}, {**jwk, "n": b64u(b"\0" + unb64u(jwk["n"]))}):
+        with pytest.raises(JoseError):
+            PublicKey.from_jwk(spoiled)
+
+
+def test_a_point_off_the_curve_is_no_key() -> None:
+    jwk = dict(PrivateKey.generate("ES256").public.jwk)
+    moved = {**jwk, "y": b64u((int.from_bytes(unb64u(jwk["y"])) ^ 1).to_bytes(32))}
+    with pytest.raises(JoseError):
+        PublicKey.from_jwk(moved)
 
 
 def test_seventeen_levels_are_too_deep_and_sixteen_are_not() -> None:

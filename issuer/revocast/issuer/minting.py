@@ -31,14 +31,13 @@ from revocast.issuer.storage.registry import as_client, find_client
 from revocast.issuer.storage.signing_keys import token_keys
 from revocast.issuer.storage.tables import SigningKey
 from revocast.schemas.jose import b64u, canonical_json
-from revocast.schemas.naming import values_of
+from revocast.schemas.naming import MAX_NAME, can_name, values_of
 from revocast.schemas.selector import Selector
 
 __all__ = ["TOKEN_TYP", "Mint", "check_may_sign"]
 
 TOKEN_TYP: Final = "at+jwt"
 _LONGEST_WAIT_S: Final = 10
-_MAX_CLAIM: Final = 1024
 _SHARED_KINDS: Final = ("session", "grant", "subject", "client", "subject+client", "issuer")
 
 
@@ -172,7 +171,8 @@ def _extra(extra: Mapping[str, Any], terms: Terms) -> dict[str, Any]:
     for name, value in extra.items():
         if name not in known:
             raise InvalidRequest(f"claims: {name!r} is neither sid, nor grant_id, nor a declared claim")
-        # A value that is not a string would be a token that no revocation can name.
-        if not isinstance(value, str) or not 0 < len(value) <= _MAX_CLAIM:
-            raise InvalidRequest(f"claims: {name!r} must be a string of 1 to {_MAX_CLAIM} characters")
+        if not can_name(value):
+            raise InvalidRequest(
+                f"claims: {name!r} must be a string of 1 to {MAX_NAME} characters without NUL"
+            )
     return dict(extra)

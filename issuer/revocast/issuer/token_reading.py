@@ -23,7 +23,7 @@ from revocast.issuer.storage.signing_keys import token_keys
 from revocast.schemas.errors import JoseError
 from revocast.schemas.jose import PublicKey, parse_compact, parse_json, same_algorithm
 from revocast.schemas.keyset import VERIFYING
-from revocast.schemas.naming import NAMING_CLAIMS
+from revocast.schemas.naming import NAMING_CLAIMS, can_name
 from revocast.schemas.row import Slot
 
 __all__ = ["TokenReader"]
@@ -116,9 +116,8 @@ def _read(session: Session, terms: Terms, token: str) -> _OurToken:
     if not isinstance(claims, dict) or claims.get("iss") != terms.issuer or "aud" not in claims:
         raise TokenRejected("the token is not one of ours", "malformed_token")
     for name in (*NAMING_CLAIMS, *terms.claims):
-        # A name that is not a string would be a token that no revocation can name.
-        if name in claims and not (isinstance(claims[name], str) and claims[name]):
-            raise TokenRejected(f"{name}: must be a string", "malformed_token")
+        if name in claims and not can_name(claims[name]):
+            raise TokenRejected(f"{name}: must be a string that a revocation can name", "malformed_token")
     for name in ("iat", "exp"):
         value = claims.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX_SECONDS:

@@ -27,7 +27,7 @@ _LONGEST_NUMBER: Final = 40
 
 
 def parse_json(data: bytes, *, max_depth: int = 16, max_values: int = 32_768) -> Any:
-    """Parse UTF-8 JSON of at most `max_depth` levels and `max_values` values, objects and arrays among them.
+    """Parse UTF-8 JSON of at most `max_depth` levels and `max_values` values; objects and arrays count, empty ones as two.
 
     Raises `JoseError` for anything that is not strict in the sense of this module.
     """

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from revocast.schemas.naming import MAX_NAME
+
 __all__ = ["Body", "Name", "Text"]
 
 _ACTIVE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -17,7 +19,7 @@ def _inert(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]*$")]
 """What another system calls something: exact code points, whatever they are, but NUL, which PostgreSQL cannot store."""
 
 Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_inert)]

@@ -17,8 +17,16 @@ from revocast.sdk.settings import GuardSettings
 from revocast.streams.settings import StreamsSettings
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/embedding.md", "docs/operating.md", "docs/transport.md", "examples/fastapi_service/README.md")
+PAGES = (
+    "README.md",
+    "docs/containers.md",
+    "docs/embedding.md",
+    "docs/operating.md",
+    "docs/transport.md",
+    "examples/fastapi_service/README.md",
+)
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+COMPOSED = [path.read_text(encoding="utf-8") for path in ROOT.glob("docker-compose*.yml")]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -72,9 +80,10 @@ def test_the_pages_show_commands_at_all() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_variable_is_one_that_a_program_reads(page: str) -> None:
+def test_every_variable_is_one_that_a_program_or_compose_reads(page: str) -> None:
     programs = (IssuerSettings, StreamsSettings, GuardSettings, OperatorSettings)
     known = {f"REVOCAST_{name.upper()}" for settings in programs for name in settings.model_fields}
+    known |= {name for text in COMPOSED for name in re.findall(r"\$\{(REVOCAST_[A-Z_]+)", text)}
     named = set(re.findall(r"\bREVOCAST_[A-Z_]+", TEXTS[page]))
     assert {name.removesuffix("_FILE") for name in named} <= known
 
@@ -89,6 +98,6 @@ def test_every_path_of_the_issuer_is_served() -> None:
 
 
 def test_every_make_target_exists() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    named = re.findall(r"^make ([a-z]+)|`make ([a-z]+)`", TEXTS["README.md"], re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", TEXTS["README.md"], re.MULTILINE)
     assert {one or other for one, other in named} <= set(targets)

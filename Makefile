@@ -7,7 +7,7 @@ SHIPPED := revocast revocast-issuer revocast-streams
 PACKAGES := schemas issuer streams sdk cli testing dev
 
 .DEFAULT_GOAL := help
-.PHONY: help sync demo test test-containers lint fmt bench audit sbom docs clean
+.PHONY: help sync demo test test-containers fuzz lint fmt bench audit sbom docs clean
 
 help:
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,12 +26,17 @@ test-containers: sync ## the same for images and Compose files, where a Docker e
 	start one, or name it in DOCKER_HOST. On Debian, as root: .ci/containers gets one and ends it."; exit 1; }
 	$(RUN) pytest -m containers tests/containers tests/integration $(ARGS)
 
+fuzz: sync ## fuzz what reads bytes from outside, FUZZ_SECONDS=60 a target (ARGS=... names targets); needs a wheel of atheris
+	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups || { echo >&2 "atheris could not be installed:\
+	there is no wheel of it for this Python or system."; exit 1; }
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN) python -m fuzz $(ARGS)
+
 lint: sync ## check style, types, import rules, the locked packages, generated schemas and docs; change nothing
 	$(UV) lock --check
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy $(PACKAGES:%=--package revocast.%)
-	$(RUN) mypy tests benchmarks examples
+	$(RUN) mypy tests benchmarks examples fuzz
 	$(RUN) lint-imports --no-logo
 	$(RUN) python -m revocast.dev.audit
 	$(RUN) python -m revocast.dev.schemas --check
@@ -56,11 +61,11 @@ docs: sync ## write the generated documents and schemas anew, and check every li
 	$(RUN) python -m revocast.dev.docs
 
 clean: ## remove what make put here: .venv, .uv and caches (Kafka's jars stay in the user's cache)
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist
+	rm -rf .venv .uv .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sync: $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups
+	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups --no-group fuzz
 
 # A venv where Python can make one, else a plain folder: Debian ships Python without ensurepip.
 .uv/bin/uv:

@@ -1,6 +1,7 @@
 """Everything over TLS on a Kafka with the hardened profile: each part with a principal of its own, and what strangers get."""
 
 import asyncio
+import logging
 import os
 import ssl
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
@@ -286,6 +288,16 @@ def test_streams_with_a_wrong_password_ends_and_says_so(line: Line, tmp_path: Pa
     assert done.code == 1
     assert "refuses this user name and password" in done.err
     assert "Traceback" not in done.err
+
+
+async def test_no_login_is_in_the_debug_log(hardened: JvmBroker, caplog: pytest.LogCaptureFixture) -> None:
+    kafka = KafkaSettings.from_env(hardened.hardening.by_password("admin", hardened.bootstrap))
+    client = AIOKafkaClient(**kafka.client_options())
+    with caplog.at_level(logging.DEBUG, logger="aiokafka"):
+        await client.bootstrap()
+        await client.close()
+    assert "SaslHandShakeRequest" in caplog.text
+    assert "sasl_auth_bytes" not in caplog.text
 
 
 async def test_a_relay_with_a_wrong_password_says_so(hardened: JvmBroker, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_core import ErrorDetails
 
 from revocast.schemas.errors import SettingsError
+from revocast.schemas.login_log import keep_logins_out
 from revocast.schemas.tls import client_context, present
 from revocast.schemas.topics import Topics
 
@@ -123,6 +124,7 @@ class KafkaSettings(Settings):
             )
         options |= {"security_protocol": self.kafka_security.upper(), "ssl_context": context}
         if self.kafka_username and self.kafka_password:
+            keep_logins_out()
             options |= {
                 "sasl_mechanism": self.kafka_mechanism,
                 "sasl_plain_username": self.kafka_username,

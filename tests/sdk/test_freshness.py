@@ -116,6 +116,31 @@ def test_a_request_sees_that_time_has_run_out_though_nobody_evaluated(fresh: Fre
     assert not fresh.holds(at(3600.1))
 
 
+def test_an_expired_list_is_as_good_as_no_link(fresh: Freshness) -> None:
+    fresh.saw_list(T + 30)
+    fresh.evaluate([], at(1))
+    assert fresh.holds(at(29.9))
+    assert not fresh.holds(at(30))  # nobody needs to evaluate: a request sees it
+    transition = fresh.evaluate([], at(30))
+    assert transition is not None
+    assert transition.after is State.STALE
+    assert "the delegation list has expired" in transition.reason
+    fresh.saw_list(T + 3600)
+    fresh.evaluate([], at(31))
+    assert fresh.holds(at(60))
+
+
+def test_a_guard_does_not_start_on_an_expired_list() -> None:
+    freshness = Freshness(Limits())
+    freshness.saw_list(T)
+    for topic in Topic:
+        freshness.saw_end(topic, at(0))
+    freshness.saw_authority(T, at(0))
+    freshness.evaluate([], at(0))
+    assert freshness.state is State.STARTING
+    assert "has expired" in freshness.reason
+
+
 def test_closed_is_for_good(fresh: Freshness) -> None:
     assert fresh.close(at(1)) is not None
     assert fresh.evaluate([], at(1)) is None

@@ -10,6 +10,7 @@ import pytest
 from revocast.sdk import (
     Guard,
     GuardNotReady,
+    GuardStale,
     RequestMalformed,
     SettingsError,
     StartupTimeout,
@@ -18,6 +19,7 @@ from revocast.sdk import (
     TokenRevoked,
     Transition,
 )
+from revocast.sdk.policy import Policy
 from revocast.testing import Authority, InMemoryGuard
 
 ENVIRON = {
@@ -115,6 +117,76 @@ def test_changes_are_told_and_a_failing_watcher_stops_nothing(
     assert [change.after for change in told] == [State.STALE, State.READY]
     assert "guard is stale (was ready): " in caplog.text
     assert "a watcher of the guard's state failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("policy", "meaning"),
+    [
+        ("deny", "tokens are refused (policy deny)"),
+        ("allow", "tokens are judged by what is known (policy allow)"),
+        ("introspect", "the issuer is asked about tokens (policy introspect)"),
+    ],
+)
+def test_the_log_says_each_change_once_and_what_it_means_for_tokens(
+    revocast_authority: Authority, caplog: pytest.LogCaptureFixture, policy: Policy, meaning: str
+) -> None:
+    guard = InMemoryGuard(revocast_authority, policy=policy, client_id="c", client_secret="s")
+    with caplog.at_level(logging.INFO, "revocast.sdk"):
+        caplog.clear()
+        revocast_authority.now += 100
+        for _ in range(3):
+            guard.delivery.core.handle_timer(guard.delivery.now)
+        revocast_authority.checkpoint()
+    assert caplog.messages == [
+        f"guard is stale (was ready): not in touch with Kafka for 100 s (limit 60 s); {meaning}",
+        "guard is ready (was stale): current; tokens are judged",
+    ]
+    assert guard.health().counters["transition.ready.stale"] == 1
+
+
+def test_warnings_are_written_when_they_come_change_and_go(
+    revocast_authority: Authority, revocast_guard: InMemoryGuard, caplog: pytest.LogCaptureFixture
+) -> None:
+    revocast_authority.list_lifetime = 61 * 86_400
+    revocast_authority.publish_delegations()
+    written: list[list[str]] = []
+    with caplog.at_level(logging.INFO, "revocast.sdk"):
+        for seconds in (0, 31, 1, 1, 2 * 86_400, 1, 1, 60 * 86_400):
+            caplog.clear()
+            revocast_authority.now += seconds
+            if seconds > 31:
+                revocast_authority.checkpoint()
+            revocast_guard._tick(revocast_guard.delivery.now)
+            written.append([line for line in caplog.messages if "guard is" not in line])
+    alarm = "the issuer has signed no new checkpoint for more than 30 s: is its relay alive?"
+    renew = "sign a new one with the root key (`revocast trust renew`)"
+    assert written == [
+        [],
+        [alarm],
+        [],
+        [],
+        [f"the delegation list expires in 58 days: {renew}", f"over: {alarm}"],
+        [],
+        [],
+        [f"the delegation list has expired: {renew}"],
+    ]
+    assert revocast_guard.state is State.STALE
+    assert f"the delegation list has expired: {renew}" in revocast_guard.health().warnings
+
+
+def test_a_route_may_be_stricter_or_laxer_than_the_guard(revocast_authority: Authority) -> None:
+    token = revocast_authority.mint(lifetime=1000)
+    revoked = revocast_authority.mint(sub="mallory", lifetime=1000)
+    revocast_authority.block(revocast_authority.subject("mallory"))
+    lax, strict = (InMemoryGuard(revocast_authority, policy=policy) for policy in ("allow", "deny"))
+    revocast_authority.now += 100
+    assert lax.verify(token)
+    assert strict.verify(token, freshness="allow")
+    for guard in (lax, strict):
+        with pytest.raises(GuardStale):
+            guard.verify_request([f"Bearer {token}"], freshness="deny")
+        with pytest.raises(TokenRevoked):
+            guard.verify(revoked, freshness="allow")
 
 
 def test_a_request_brings_its_token_in_one_header(

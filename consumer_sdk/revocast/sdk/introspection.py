@@ -70,7 +70,7 @@ class Introspector:
             verify=settings.caller_context(),
             timeout=settings.introspection_timeout,
             limits=httpx.Limits(max_connections=PLACES),
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             trust_env=not local,  # no proxy stands between here and here
         )
         self._cache: TLRUCache[bytes, Any] = TLRUCache(
@@ -177,7 +177,7 @@ class Introspector:
                 status, body = await self._post(self._endpoint, token)
         except TimeoutError:
             raise _Passing("the issuer did not answer in time") from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise _Passing(f"the issuer cannot be reached ({type(error).__name__})") from None
         if status == 401:
             raise NoAnswer("the issuer refuses this client (REVOCAST_CLIENT_ID, REVOCAST_CLIENT_SECRET)")

@@ -71,6 +71,7 @@ class Recovery:
 
     def ready(self, now: float) -> None:
         """Nothing is missing. Only what lasts counts: an illness that comes back at once goes on where it was."""
+        self._planned = None
         if self._ready_since is None:
             self._ready_since = now
         elif now - self._ready_since >= STEADY_SECONDS:

@@ -27,6 +27,7 @@ from revocast.issuer.storage import Storage
 from revocast.issuer.storage.tables import SigningKey
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.delegating import InForce
+from revocast.schemas.delegations import Roots
 from revocast.schemas.events import EventBody
 from revocast.schemas.jose import PrivateKey, parse_compact
 from revocast.schemas.keyset import KeySet
@@ -39,6 +40,7 @@ from revocast.schemas.signer_uri import signer_of
 from revocast.schemas.topics import Topics
 from revocast.schemas.trust import Trust
 from revocast.sdk import Guard, GuardIncomplete, GuardStale, StartupTimeout, State, TokenError, TokenRevoked
+from revocast.sdk.memory import Memory
 from tests.cli.conftest import Cli, Done, Issuer
 from tests.sdk.stage import until
 
@@ -148,6 +150,15 @@ class World:
         short = InForce.read(newest).renewed(now).model_copy(update={"expires_at": now + seconds})
         return short.signed(self.issuer.url, signer_of(self.root)[0])
 
+    async def other_handover(self, root: Signer) -> bytes:
+        """A newer list under a root of somebody's own, to which `root`, the first one, has handed over a second time."""
+        _, newest = await list_on_topic(self._kafka_settings, Trust(self.issuer.url, self.first_root))
+        assert newest
+        listed, thief = InForce.read(newest).listed, PrivateKey.generate()
+        roots = Roots(first=listed.roots.first).handed_over(root, thief.public, self.issuer.url)
+        forged = listed.model_copy(update={"version": listed.version + 10, "roots": roots})
+        return forged.signed(self.issuer.url, thief)
+
     @property
     def _kafka_settings(self) -> KafkaSettings:
         return kafka_settings(self.issuer.cli.environ)
@@ -186,6 +197,11 @@ def accepts(guard: Guard, token: str) -> bool:
 def rejected(guard: Guard, topic: str) -> int:
     """How many records of the topic the guard has rejected."""
     return guard.health().counters.get(f"{topic}.rejected", 0)
+
+
+def _remembers(memory: Memory, roots: tuple[str, ...], version: int) -> bool:
+    remembered = memory.load()
+    return remembered is not None and (remembered.roots, remembered.floor.key_set[0]) == (roots, version)
 
 
 def _has_rejected(guard: Guard, topic: str, count: int) -> bool:
@@ -346,7 +362,7 @@ async def test_break_glass_with_the_issuer_dead_and_its_database_gone(world: Wor
 
 
 async def test_three_root_rotations_are_slept_through_and_followed_in_order(world: World) -> None:
-    state = world.folder / "sleeper"
+    state, first = world.folder / "sleeper", signer_of(world.root)[0]
     good = world.token("bob")
     async with world.guard(root=None, state_dir=state) as guard:
         assert accepts(guard, good)
@@ -354,15 +370,24 @@ async def test_three_root_rotations_are_slept_through_and_followed_in_order(worl
         successor = world.folder / f"root-{number}.pem"
         await world.decide("rotate-root", "--new-root-key", str(successor))
         world.root = str(successor)
-    roots = (await world.run("trust", "show"))["roots"]
+    # The first root was not destroyed, and somebody hands over from it again: too late for whoever reads ours first.
+    await world.write(world.topics.keys, await world.other_handover(first))
+    await world.decide("renew")
+    shown = await world.run("trust", "show")
+    roots = shown["roots"]
     assert len(roots) == 4
     world.issuer.kill()  # so nobody can be asked: what was pinned on first use is remembered
     try:
         async with world.guard(root=None, state_dir=state) as sleeper:
             assert accepts(sleeper, good)
-        for pin in (world.first_root, roots[2], roots[3]):
-            async with world.guard(root=pin, state_dir=world.folder / pin) as fresh:
+            memory = Memory(sleeper.settings.memory_path)
+            await until(partial(_remembers, memory, tuple(roots), shown["version"]), _WAIT_S)
+        # What was remembered lets a guard skip the lists that lead to ours: it must not take the thief's instead.
+        fresh_guards = [(pin, world.folder / pin) for pin in (world.first_root, roots[2], roots[3])]
+        for pin, state_dir in [(world.first_root, state), *fresh_guards]:
+            async with world.guard(root=pin, state_dir=state_dir) as fresh:
                 assert accepts(fresh, good)
+                assert fresh.health().delegations == shown["version"]
         stranger = world.guard(
             root=PrivateKey.generate().kid, state_dir=world.folder / "stranger", startup_timeout=2
         )

@@ -64,7 +64,9 @@ class KafkaSource:
         remembered = self._memory.load()
         if settings.root is not None and remembered and settings.root not in remembered.roots:
             remembered = None  # another root was configured: what was seen under the old one says nothing
-        root = settings.root or (remembered.roots[-1] if remembered else await self._first_use())
+        # The newest that was reached from the configured one: lists that were skipped as old no longer say how, and whoever
+        # has the old root could hand over to another.
+        root = remembered.roots[-1] if remembered else settings.root or await self._first_use()
         self._core = GuardCore(
             issuer=settings.issuer,
             root=root,

@@ -201,11 +201,23 @@ def test_distrust_is_for_token_keys_and_ends_again(trust: Holder) -> None:
     refused = trust("distrust", trust.kids("active")[0])
     assert (refused.code, "signs no tokens" in refused.err) == (2, True)
     assert trust("distrust").code == 2
-    trust.does("distrust", "token-key", "--issuer")
-    assert trust.show()["distrust"] == {"kids": ["token-key"], "issuer": True}
+    trust.does("distrust", "token-key")
+    assert trust.show()["distrust"] == {"kids": ["token-key"], "issuer": False}
     assert trust("distrust", "--again", "other-key").code == 2
-    trust.does("distrust", "--again", "token-key", "--issuer")
+    trust.does("distrust", "--again", "token-key")
     assert trust.show()["distrust"] == {"kids": [], "issuer": False}
+
+
+def test_the_distrust_of_the_issuer_ends_over_kafka_because_it_gives_no_token_meanwhile(
+    trust: Holder,
+) -> None:
+    trust.does("distrust", "--issuer", "--kafka")
+    assert trust.show("--kafka")["distrust"] == {"kids": [], "issuer": True}
+    trust.does("distrust", "--issuer", "--again", "--kafka")
+    version = trust.show("--kafka")["version"]
+    deadline = time.monotonic() + 30
+    while (done := trust.cli("trust", "show", "--json")).code or done.data["version"] < version:
+        assert time.monotonic() < deadline, "the issuer did not take the list from the topic"
 
 
 def test_a_snapshot_key_is_replaced_by_one_that_is_made_here(trust: Holder, tmp_path: Path) -> None:

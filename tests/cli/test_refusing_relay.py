@@ -59,7 +59,7 @@ def test_pending_names_the_refusal_and_what_to_do_about_it(refusing_cli: Cli) ->
     done = refusing_cli("revoke", "subject", "bob")
     assert done.code == 3, done.err
     assert "the relay refuses to publish: the log is ahead of the database" in done.out
-    assert "put the newest copy of the database back" in done.out
+    assert "revocast recover --dry-run" in done.out
     assert "Kafka is away" not in done.out
 
 

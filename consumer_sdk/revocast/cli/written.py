@@ -27,8 +27,8 @@ _HEADLINES = {
     "dry_run": "dry run, nothing was written; it would be n = {n}",
 }
 MEND = (
-    "Nothing is published until that is solved: stop every other issuer that writes here, put the newest copy of the database "
-    "back, and start. See docs/operating.md, What the relay says."
+    "Nothing is published until that is solved: stop every issuer that writes here and run `revocast recover --dry-run`. "
+    "See docs/operating.md, Restore."
 )
 """What to do about a relay that is `refusing`."""
 

@@ -1,19 +1,20 @@
 """The relay when something is wrong: killed, cut off, restored from a backup, or handed a topic with other content."""
 
 import asyncio
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from sqlalchemy import delete
 
 from revocast.dev.broker import Broker
 from revocast.issuer.relay import Relay
 from revocast.issuer.storage.publishing import stored_compacts
 from revocast.issuer.storage.signing_keys import event_key
+from revocast.issuer.storage.tables import LogRecord
 from revocast.schemas.audit import AuditType
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.record import Position
@@ -21,6 +22,7 @@ from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.topics import Topics
 from revocast.schemas.verdict import Outcome
 from tests.issuer.core.authority import ISSUER, Authority, T
+from tests.issuer.core.backup import Backup
 from tests.issuer.core.issuer_process import issuer_process
 from tests.issuer.core.reader import Reader, first_record, read, read_audit, until, write
 
@@ -77,24 +79,6 @@ async def recreate(settings: KafkaSettings, topic: str) -> None:
         await admin.close()
 
 
-class Backup:
-    """A copy of the SQLite database as it was."""
-
-    def __init__(self, authority: Authority, folder: Path) -> None:
-        self._database = authority.storage.sqlite_file
-        self._copy = folder / "backup.db"
-        source, target = sqlite3.connect(self._database), sqlite3.connect(self._copy)
-        source.backup(target)
-        source.close()
-        target.close()
-
-    def restore(self, authority: Authority) -> None:
-        authority.close()
-        for suffix in ("-wal", "-shm"):
-            self._database.with_name(self._database.name + suffix).unlink(missing_ok=True)
-        shutil.copy(self._copy, self._database)
-
-
 async def test_a_log_that_is_ahead_of_a_restored_database_stops_publishing_loudly(
     authority: Authority,
     start: Start,
@@ -102,11 +86,12 @@ async def test_a_log_that_is_ahead_of_a_restored_database_stops_publishing_loudl
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    backup = Backup(authority, tmp_path)
+    backup = Backup(authority.url, tmp_path)
     relay = await start(authority)
     await publish(authority, 3)
     await relay.stop()
-    backup.restore(authority)
+    authority.close()
+    backup.restore()
     await start(authority)
     await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
     assert "ahead of the database" in (authority.publication.relay.problem or "")
@@ -125,11 +110,12 @@ async def test_a_log_that_is_ahead_of_a_restored_database_stops_publishing_loudl
 async def test_a_restored_database_that_wrote_another_record_n_stops_publishing(
     authority: Authority, start: Start, settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    backup = Backup(authority, tmp_path)
+    backup = Backup(authority.url, tmp_path)
     relay = await start(authority)
     await publish(authority, 1)
     await relay.stop()
-    backup.restore(authority)
+    authority.close()
+    backup.restore()
     authority.block("subject", "another-2")
     await start(authority)
     await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
@@ -140,13 +126,14 @@ async def test_a_restored_database_that_wrote_another_record_n_stops_publishing(
 async def test_a_keys_topic_that_is_ahead_of_the_database_stops_publishing(
     authority: Authority, start: Start, settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    backup = Backup(authority, tmp_path)
+    backup = Backup(authority.url, tmp_path)
     relay = await start(authority)
     authority.clock.now += 1
     authority.service.rotate_key(actor="alice")
     await until(lambda: authority.service.keys()[0].announced_at is not None, "the key set is published")
     await relay.stop()
-    backup.restore(authority)
+    authority.close()
+    backup.restore()
     await start(authority)
     await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
     assert "keys topic is ahead" in (authority.publication.relay.problem or "")
@@ -246,6 +233,78 @@ async def test_a_log_that_lost_everything_is_continued_with_the_same_bytes(
     assert after[:-1] == before and len(before) == 5
     seen = await reader_of(authority, settings)
     assert seen.chain.flaws == () and seen.table.pack() == authority.service.status().table
+
+
+async def truncate(settings: KafkaSettings, before_offset: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        partition = TopicPartition(settings.topics.revocations, 0)
+        await admin.delete_records({partition: RecordsToDelete(before_offset=before_offset)})
+    finally:
+        await admin.close()
+
+
+async def test_a_log_truncated_at_its_head_is_noticed_while_the_relay_runs_and_published_again(
+    authority: Authority, start: Start, settings: KafkaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S07. A reader that starts now finds records 4 to 6 first, holds them, and has the whole chain from the copies."""
+    relay = await start(authority)
+    await publish(authority, 5)
+    whole = [record.value for record in await read(settings.kafka, settings.topics.revocations)]
+    await truncate(settings, 3)
+
+    async def begins() -> int:
+        return len(await read(settings.kafka, settings.topics.revocations))
+
+    async with asyncio.timeout(30):
+        while await begins() < 3 + 6:
+            pass
+    after = [record.value for record in await read(settings.kafka, settings.topics.revocations)]
+    assert after == whole[3:] + whole
+    assert any("lost records 1 to 6" in record.getMessage() for record in caplog.records)
+    await publish(authority, 1)
+    seen = await reader_of(authority, settings)
+    assert seen.chain.flaws == () and seen.table.pack() == authority.service.status().table
+    await until(lambda: authority.service.status().audit_backlog == 0, "it is audited")
+    assert AuditType.LOG_REPUBLISHED in {
+        event.type for event in await read_audit(settings.kafka, settings.topics)
+    }
+
+    await relay.stop()
+    count = await begins()
+    await start(authority)
+    await publish(authority, 1)
+    assert await begins() == count + 1, "the next relay knows that the log is whole again"
+
+
+async def test_a_log_truncated_while_no_relay_runs_is_published_again(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    relay = await start(authority)
+    await publish(authority, 5)
+    await relay.stop()
+    await truncate(settings, 3)
+    await start(authority)
+    await publish(authority, 1)
+    seen = await reader_of(authority, settings)
+    assert seen.n == 7 and seen.chain.flaws == ()
+
+
+async def test_what_neither_kafka_nor_the_database_has_asks_for_a_new_epoch(
+    authority: Authority, start: Start, settings: KafkaSettings
+) -> None:
+    relay = await start(authority)
+    await publish(authority, 5)
+    await relay.stop()
+    await truncate(settings, 3)
+    with authority.storage.write() as session:
+        session.execute(delete(LogRecord).where(LogRecord.n < 3))
+    before = await read(settings.kafka, settings.topics.revocations)
+    await start(authority)
+    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
+    assert "revocast trust new-epoch" in (authority.publication.relay.problem or "")
+    assert await read(settings.kafka, settings.topics.revocations) == before
 
 
 async def test_a_relay_killed_in_mid_batch_leaves_a_log_that_the_next_one_completes(

@@ -38,15 +38,25 @@ def revocast(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 class IssuerProcess:
     """One issuer process. Several may share a `home`, and with it the database."""
 
-    def __init__(self, home: Path, kafka: str, prefix: str, issuer: str | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        kafka: str,
+        prefix: str,
+        issuer: str | None = None,
+        *,
+        database_url: str | None = None,
+    ) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home.parent / f"issuer-{self.port}.log"
-        self._environment = {"REVOCAST_HOME": str(home), "REVOCAST_KAFKA": kafka, "REVOCAST_PREFIX": prefix}
+        self.environment = {"REVOCAST_HOME": str(home), "REVOCAST_KAFKA": kafka, "REVOCAST_PREFIX": prefix}
+        if database_url is not None:
+            self.environment["REVOCAST_DATABASE_URL"] = database_url
         self._process: subprocess.Popen[bytes] | None = None
         if issuer is None:
-            made = revocast("init", "--issuer", self.url, **self._environment)
+            made = revocast("init", "--issuer", self.url, **self.environment)
             assert made.returncode == 0, made.stderr
         operator = json.loads((home / "operator.json").read_text())
         self.operator = (operator["client_id"], operator["client_secret"])
@@ -67,7 +77,7 @@ class IssuerProcess:
         command = [COMMAND, "serve", "issuer", "--listen", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env={**clean, **self._environment}, stdout=log, stderr=log
+                command, env={**clean, **self.environment}, stdout=log, stderr=log
             )
         self.wait_for(self._is_ready)
 

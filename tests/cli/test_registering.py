@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import httpx
+
 from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
 from tests.cli.conftest import Cli
@@ -36,6 +38,19 @@ def test_a_registered_client_can_get_a_token_with_its_secret(operator_cli: Cli) 
     refused = auditor("revoke", "subject", "alice")
     assert refused.code == 5
     assert "may not do that" in refused.err
+
+
+def test_a_services_own_client_may_ask_about_its_tokens(operator_cli: Cli) -> None:
+    assert operator_cli("services", "register", "theatre", "--scope", "read").code == 0
+    operator_cli("clients", "register", "Desk", "--client-id", "desk", "--access", "theatre=read")
+    made = operator_cli("clients", "register", "Theatre", "--introspects", "theatre", "--json").data
+    token = operator_cli("mint", "zoe", "--client", "desk", "--audience", "theatre").out.strip()
+    answer = httpx.post(
+        f"{operator_cli.environ['REVOCAST_ISSUER']}/oauth/introspect",
+        auth=(made["client_id"], made["client_secret"]),
+        data={"token": token},
+    )
+    assert answer.json()["active"] is True
 
 
 def test_access_that_names_no_scope_is_answered_with_how_to_write_it(operator_cli: Cli) -> None:

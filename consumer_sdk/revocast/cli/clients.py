@@ -40,6 +40,13 @@ def list_clients(as_json: AsJson = False) -> Answer:
 def register_client(
     name: str,
     access: Access = None,
+    introspects: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AUDIENCE",
+            help="A service whose tokens it may ask about: the client of that service itself. Repeatable.",
+        ),
+    ] = None,
     client_id: Annotated[str | None, typer.Option(help="Made up, if left out.")] = None,
     as_json: AsJson = False,
 ) -> Answer:
@@ -47,13 +54,14 @@ def register_client(
 
     \b
     revocast clients register "Web shop" --client-id web-shop --access orders=read,write
+    revocast clients register "Orders" --client-id orders-service --introspects orders
     """
     asked = dict(map(_parsed, access or []))
     settings = operator_settings()
     # Nobody can give operator rights that they do not show to have.
     scopes = sorted({"revocast:clients", *asked.get(settings.issuer, ())})
     with Operator(settings) as operator:
-        body = {"name": name, "client_id": client_id, "access": asked}
+        body = {"name": name, "client_id": client_id, "access": asked, "introspects": introspects or []}
         made = operator.post("/v1/clients", " ".join(scopes), body)
     shown = (
         f"client id      {made['client_id']}",

@@ -28,7 +28,7 @@ from revocast.issuer.storage.document_recovery import (
 from revocast.issuer.storage.listing import rows_since
 from revocast.issuer.storage.log import append, head_of, slots_that_change
 from revocast.issuer.storage.outbox import write_event
-from revocast.issuer.storage.publishing import stored_compacts, stored_hashes
+from revocast.issuer.storage.publishing import compacts_before, stored_compacts, stored_hashes
 from revocast.issuer.storage.recovery import (
     SetAside,
     joined_hashes,
@@ -104,10 +104,12 @@ class RecoveryDesk:
     def judge(self, records: Sequence[tuple[int, bytes | None, int]]) -> list[Signed]:
         """What is to be taken in of these (claimed n, value, offset)."""
         with self._storage.read() as session:
-            stored = stored_compacts(session, self._signed.epoch, [n for n, _, _ in records])
+            numbers = [n for n, _, _ in records]
+            known = {each.compact for each in stored_compacts(session, self._signed.epoch, numbers).values()}
+            known |= compacts_before(session, self._signed.epoch, numbers)
         taken = []
-        for n, value, offset in records:
-            if n not in stored or stored[n].compact != value:
+        for _, value, offset in records:
+            if value not in known:
                 taken += self.log.receive(value, offset)
         return taken
 
@@ -143,6 +145,8 @@ class RecoveryDesk:
     def documents_read(self) -> None:
         """The keys topic was read to its end."""
         self.documents.settle()
+        if self.documents.trust.key_set is not None:
+            self._terms = replace(self._terms, claims=self.documents.trust.key_set.claims)
         kids = (entry.public.kid for key_set in self.documents.key_sets for entry in key_set.issuers[0].keys)
         keys = (Selector.key(self._terms.issuer, kid) for kid in kids)
         self._names = {**self._names, **{self._terms.name(key): key for key in keys}}
@@ -155,7 +159,8 @@ class RecoveryDesk:
         """Write what is left, in one transaction; the account of the run."""
         with self._storage.read() as session:
             plan = self._plan(session)
-        if not self._dry_run and plan.account.changed and (self._take_log or not plan.account.foreign):
+        may = self._take_log or not plan.account.foreign or plan.account.event_key is None
+        if may and plan.account.changed and not self._dry_run:
             with self._storage.write() as session:
                 head = head_of(session, lock=True)
                 self._complete(session, head, plan)

@@ -120,18 +120,20 @@ def recovered_keys(
     merged = []
     for kid, life in _lives(key_sets, issuer).items():
         known = ours.get(kid)
-        key = _joined(known, life) if known else _without_private_half(kid, life, now)
+        key = _joined(known, life, now) if known else _without_private_half(kid, life, now)
         if key != known:
             merged.append(key)
     return merged
 
 
-def _joined(known: TokenKey, life: _Life) -> TokenKey:
+def _joined(known: TokenKey, life: _Life, now: int) -> TokenKey:
     times: dict[str, Any] = {
         name: life.since[state]
         for state, name in _TIME_OF.items()
         if state in life.since and getattr(known, name) is None
     }
+    if "announced_at" in times:
+        times["announced_at"] = now  # when Kafka had it is not known, and a key must not sign too early
     return replace(known, state=max(known.state, life.state, key=_ORDER.index), **times)
 
 

@@ -63,6 +63,8 @@ class Recovered:
     @property
     def next_step(self) -> NextStep:
         """What is left to do."""
+        if not self.event_key:
+            return NextStep.EVENT_KEY
         if self.foreign:
             return NextStep.NEW_EPOCH if self.joined else NextStep.TAKE_LOG
-        return NextStep.START if self.event_key else NextStep.EVENT_KEY
+        return NextStep.START

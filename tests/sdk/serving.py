@@ -20,15 +20,16 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def serving(app: Any, port: int = 0) -> Iterator[str]:
-    """The application's URL, on this port or a free one, from the moment it answers."""
+def serving(app: Any, port: int = 0, **options: Any) -> Iterator[str]:
+    """The application's URL, on this port or a free one, from the moment it answers. `options` are uvicorn's."""
     with socket.create_server(("127.0.0.1", port)) as listener:
-        server = _Server(uvicorn.Config(app, log_level="warning"))
+        server = _Server(uvicorn.Config(app, log_level="warning", **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
             assert server.up.wait(20), "the server did not start in time"
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            scheme = "https" if options else "http"
+            yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import FastAPI, Security
+from fastapi.exceptions import FastAPIError
 
 from revocast.sdk import Claims, Guard
 from revocast.testing import Authority, InMemoryGuard
@@ -109,6 +110,15 @@ def test_openapi_shows_the_scheme_and_the_scopes(client: httpx.Client) -> None:
     assert document["paths"]["/orders"]["get"]["security"] == [{"Revocast": ["orders:read"]}]
     assert document["paths"]["/me"]["get"]["security"] == [{"Revocast": []}]
     assert "parameters" not in document["paths"]["/orders"]["get"]
+
+
+def test_forgotten_parentheses_are_an_error_when_the_route_is_declared(revocast_guard: InMemoryGuard) -> None:
+    app = FastAPI()
+    with pytest.raises(FastAPIError):
+
+        @app.get("/open-to-all")
+        async def route(claims: Annotated[Any, Security(revocast_guard.required)]) -> Any:
+            return claims
 
 
 def test_shadow_mode_refuses_nothing_and_reports(revocast_authority: Authority) -> None:

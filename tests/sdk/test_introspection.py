@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Security
 
+from revocast.dev.broker import certificates
 from revocast.schemas.jose import PrivateKey
 from revocast.sdk import (
     ClaimInvalid,
@@ -305,6 +306,32 @@ async def test_an_issuer_that_is_gone_refuses(
             await guard.averify(issuer.mint())
 
 
+async def test_the_token_goes_to_whom_the_configured_authority_has_certified_and_to_nobody_else(
+    issuer: LoneIssuer, front: Front, clock: Aging, tmp_path: Path
+) -> None:
+    certified = certificates.Authority(tmp_path / "tls")
+    shown = certified.issue("issuer", hosts=certificates.LOOPBACK)
+    options: dict[str, Any] = {
+        "ssl_certfile": str(shown.certificate),
+        "ssl_keyfile": str(shown.key),
+        "lifespan": "off",
+    }
+    with serving(front, **options) as url:
+        for ca, answers in ((certified.ca, True), (None, False)):
+            more = {"tls_ca": ca} if ca else {}
+            endpoint = f"{url}/oauth/introspect"
+            async with issuer.guard(tmp_path, clock=clock, introspection_endpoint=endpoint, **more) as guard:
+                clock.passed = 4000
+                asked, token = front.asked, issuer.mint()
+                if answers:
+                    assert await guard.averify(token)
+                else:
+                    with pytest.raises(GuardStale, match="cannot be reached"):
+                        await guard.averify(token)
+                    assert front.asked == asked
+            clock.passed = 0
+
+
 async def test_a_wrong_secret_refuses(issuer: LoneIssuer, front: Front, clock: Aging, tmp_path: Path) -> None:
     async with issuer.guard(tmp_path, clock=clock, client_secret="wrong") as guard:
         clock.passed = 4000
@@ -440,6 +467,20 @@ async def test_the_guard_has_the_last_word_on_what_it_read_while_the_issuer_was_
             authority.now += 300
             with pytest.raises(TokenExpired):
                 await guard.averify(good)
+
+
+async def test_who_waits_when_the_guard_is_stopped_is_refused() -> None:
+    held = Held()
+    with serving(_without_lifespan(held)) as url:
+        authority = Authority(url)
+        async with asking(authority) as guard:
+            token = authority.mint()
+            authority.now += 100
+            verdict = asyncio.create_task(guard.averify(token))
+            await until(held.asked.is_set)
+        with pytest.raises(GuardStale, match="was stopped"):
+            await verdict
+        held.go_on.set()
 
 
 async def test_a_distrusted_issuer_vouches_for_nothing() -> None:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, get_args
 
 from revocast.schemas.errors import SettingsError
 from revocast.schemas.record import Position
@@ -37,6 +37,17 @@ if TYPE_CHECKING:
     from revocast.sdk.integrations.fastapi import Required
 
 __all__ = ["Guard"]
+
+
+class _OwnPolicy:
+    """The default in `Guard.required`, of a type that FastAPI takes from no request.
+
+    `Security(guard.required)`, without parentheses, would make a dependency of the method itself, which lets everybody in. So it
+    is an error when the route is declared.
+    """
+
+
+_OWN: Final = _OwnPolicy()
 
 
 class Guard:
@@ -175,17 +186,18 @@ class Guard:
             return self._refuse(error, "")
         return await self.averify(token, scopes=scopes, freshness=freshness)
 
-    def required(self, *, freshness: Policy | None = None) -> "Required":
+    def required(self, *, freshness: Policy | _OwnPolicy = _OWN) -> "Required":
         """The FastAPI dependency: `Security(guard.required(), scopes=["orders:read"])`. Needs the extra `fastapi`.
 
-        `freshness` stands in for the guard's policy on this route. Raises `SettingsError` where the issuer cannot be asked.
+        `freshness` stands in for the guard's own policy on this route. Raises `SettingsError` where the issuer cannot be asked.
         """
-        self.check_freshness(freshness)
+        policy = None if isinstance(freshness, _OwnPolicy) else freshness
+        self.check_freshness(policy)
         try:
             from revocast.sdk.integrations.fastapi import Required
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("guard.required needs FastAPI: install revocast[fastapi]") from error
-        return Required(self, freshness)
+        return Required(self, policy)
 
     def check_freshness(self, freshness: Policy | None) -> None:
         """Raise `SettingsError` or `ModuleNotFoundError` unless this policy can be kept."""

@@ -96,7 +96,14 @@ class Introspector:
             flight = self._flights[key] = asyncio.create_task(self._question(token, key, stranger=stranger))
             flight.add_done_callback(lambda done: self._landed(key, done))
         # A client that goes away ends its own wait, not the question: others may wait for it, and so does the breaker.
-        return await asyncio.shield(flight)
+        try:
+            return await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise NoAnswer(
+                "the guard was stopped"
+            ) from None  # the question was cancelled, not who waits for it
 
     async def close(self) -> None:
         """Ask no more."""

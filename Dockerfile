@@ -55,9 +55,8 @@ RUN python3 -m venv --without-pip /opt/revocast \
     && install -D --mode 0644 --target-directory /opt/revocast/service examples/fastapi_service/service.py
 
 
-FROM wheels AS setup-environment
-RUN python3 -m venv --without-pip /opt/revocast \
-    && /opt/uv/bin/uv pip install --quiet --python /opt/revocast revocast-issuer "revocast[acl,cli]" \
+FROM issuer-environment AS setup-environment
+RUN /opt/uv/bin/uv pip install --quiet --python /opt/revocast "revocast[acl]" \
     && cd deploy/image && install --mode 0755 make-authority make-secrets make-users certificates.py /opt/revocast/bin/
 
 

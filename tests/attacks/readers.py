@@ -84,7 +84,7 @@ class StreamsReader:
 
     def reread(self) -> list[Verdict]:
         """Read the log again after the last record that fitted, as a gap makes the chain agent do."""
-        self.follower.rewind()
+        self.follower.rewind(whole=False)
         self._read[Topic.LOG] = self.follower.next_offset
         return self.deliver()
 

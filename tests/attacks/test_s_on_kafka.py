@@ -1,13 +1,13 @@
 """The attacks that are about Kafka, on Kafka: a running issuer, guard and streams worker, attacked one row after the other."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from revocast.schemas.jose import PrivateKey
@@ -162,6 +162,50 @@ async def test_s08_a_flood_of_hostile_records_stops_nobody_and_changes_no_byte(
     await flood(deployment, 600)
 
 
+async def truncate(deployment: Deployment) -> None:
+    """Delete every record of the log, as somebody with too many rights can."""
+    place = TopicPartition(deployment.topics.revocations, 0)
+    end = (await read(deployment.kafka, place.topic))[-1].offset + 1
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.kafka)
+    await admin.start()
+    await admin.delete_records({place: RecordsToDelete(before_offset=end)})
+    await admin.close()
+
+
+async def recreate(deployment: Deployment) -> None:
+    """Delete the log's topic and create it again, empty."""
+    specs = {spec.name: spec for spec in deployment.topics.specs(1)}
+    spec = specs[deployment.topics.revocations]
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.kafka)
+    await admin.start()
+    await admin.delete_topics([spec.name])
+
+    async def created() -> bool:
+        wanted = [NewTopic(spec.name, 1, 1, topic_configs=dict(spec.config))]
+        return not any(code for _, code, *_ in (await admin.create_topics(wanted)).topic_errors)
+
+    await eventually("the topic is there again", created)
+    await admin.close()
+
+
+@pytest.mark.parametrize("lose", [truncate, recreate])
+async def test_s07_a_log_that_lost_everything_is_published_again_and_nobody_forgets(
+    deployment: Deployment, lose: Callable[[Deployment], Awaitable[None]]
+) -> None:
+    head, table = deployment.table()
+    await lose(deployment)
+    assert deployment.guard.table()[1] == table
+
+    async def whole_again() -> bool:
+        values = [record.value for record in await read(deployment.kafka, deployment.topics.revocations)]
+        return len(values) >= head.n
+
+    await eventually("the issuer publishes its stored bytes again", whole_again, deployment.said)
+    await deployment.go_on(f"s07-{lose.__name__}")
+    async with deployment.new_guard(f"after-{lose.__name__}", startup_timeout=30) as late:
+        assert late.table()[1] == deployment.table()[1]
+
+
 async def test_s14_of_two_signed_records_of_one_n_the_second_is_ignored_and_the_issuer_refuses(
     deployment: Deployment,
 ) -> None:
@@ -197,12 +241,7 @@ async def test_s07_a_log_truncated_before_a_readers_start_makes_it_never_ready(
     deployment: Deployment,
 ) -> None:
     before = deployment.guard.table()
-    place = TopicPartition(deployment.topics.revocations, 0)
-    end = (await read(deployment.kafka, place.topic))[-1].offset + 1
-    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.kafka)
-    await admin.start()
-    await admin.delete_records({place: RecordsToDelete(before_offset=end)})
-    await admin.close()
+    await truncate(deployment)  # and the issuer, which refuses, publishes nothing
     late = deployment.new_guard("too-late", startup_timeout=3)
     with pytest.raises(StartupTimeout, match="no record of the log has been applied"):
         await late.start()

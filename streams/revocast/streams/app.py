@@ -117,6 +117,8 @@ def _faust_app(settings: StreamsSettings, options: Mapping[str, Any]) -> faust.A
         table_standby_replicas=0,
         # For each agent. Anybody can write records of a megabyte, so a buffer of them must stay small.
         stream_buffer_maxsize=500,
+        # How soon a topic that was deleted and created again gets an owner.
+        consumer_metadata_max_age_ms=10_000,
         # All topics exist before Faust starts, with the settings that they need.
         topic_allow_declare=False,
         topic_disable_leader=True,

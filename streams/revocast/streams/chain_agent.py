@@ -65,6 +65,7 @@ class ChainAgent:
         self._inbox: asyncio.Queue[faust.EventT[bytes]] = asyncio.Queue(_BATCH)
         self._lock = asyncio.Lock()
         self._patience = Patience()
+        self._looked_after: Mark | None = None
 
     async def records(self, stream: faust.Stream[bytes]) -> None:
         """Faust agent on the log. What is queued here is acknowledged by `run`."""
@@ -183,7 +184,7 @@ class ChainAgent:
                 await flush()
                 judged, values, size = Judged(), {}, 0
         await flush()
-        follower.next_offset = max(follower.next_offset, end)
+        follower.next_offset = end
 
     async def _value_at(self, offset: int) -> bytes | None:
         values = [
@@ -203,16 +204,22 @@ class ChainAgent:
             return
         seen = follower.next_offset
         end = await end_offset(self._options, self.log_topic)
-        log.warning("behind, and nothing arrives: reading offsets %d to %d again", seen, end)
-        follower.rewind()
-        await self._read(follower, end, report_from=seen)
+        # A topic that was created again has other offsets. It shows by an earlier end, or by a look that brought nothing.
+        whole = end < seen or follower.mark == self._looked_after
+        self._looked_after = follower.mark
+        follower.rewind(whole=whole)
+        log.warning("behind, and nothing arrives: reading offsets %d to %d again", follower.next_offset, end)
+        await self._read(follower, end, report_from=0 if end < seen else seen)
 
     async def _rewind(self, partition: int, mark: Mark | None) -> None:
         follower = self.follower = self.follower or await self._start()
         if mark is not None and mark == follower.mark:
             return  # It has every frame there is; what it waits for is behind the junk that is being read.
         log.warning("partition %d misses frames after %s, reading the log again", partition, mark)
-        await self._read(Follower(self._control.trust, mark), follower.next_offset, only=partition)
+        again = Follower(self._control.trust, mark)
+        if again.next_offset > follower.next_offset:
+            again.rewind(whole=True)  # The mark's offset is of a log that is no more.
+        await self._read(again, follower.next_offset, only=partition)
 
     async def _emit(self, frames: Iterable[list[Frame]], only: int | None = None) -> None:
         partitions = range(FRAME_PARTITIONS) if only is None else (only,)

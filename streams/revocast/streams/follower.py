@@ -46,10 +46,13 @@ class Follower:
         """Judge for good what waited for keys, which were read to an end asked since; `count` as of that asking."""
         return self._sort(self.chain.settle(now, count))
 
-    def rewind(self) -> None:
-        """Read the log again from here: what was held is forgotten, and what of it did not fit comes again."""
+    def rewind(self, *, whole: bool) -> None:
+        """Read the log again from here: what was held is forgotten, and what of it did not fit comes again.
+
+        `whole`: from its beginning, because the mark's offset is of a log that is no more.
+        """
         self.chain.reread()
-        self.next_offset = self.mark.offset + 1 if self.mark else 0
+        self.next_offset = self.mark.offset + 1 if self.mark and not whole else 0
 
     def _sort(self, verdicts: Iterable[Verdict]) -> Judged:
         judged = Judged()

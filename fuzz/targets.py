@@ -82,7 +82,7 @@ def _fresh() -> _Readers:
 
 
 def _judged(verdicts: list[Verdict]) -> list[Verdict]:
-    if any(verdict.outcome in (Outcome.APPLIED, Outcome.UPGRADE, Outcome.FORK) for verdict in verdicts):
+    if any(verdict.outcome in (Outcome.APPLIED, Outcome.FORK) for verdict in verdicts):
         _readers.clear()
     return verdicts
 

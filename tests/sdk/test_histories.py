@@ -122,6 +122,14 @@ class Histories(RuleBasedStateMachine):
     def restart(self) -> None:
         self.bad = Delivery(self.authority, core_for(self.authority))
 
+    @rule()
+    def read_anew(self) -> None:
+        fresh = Delivery(self.authority, self.bad.core.afresh())
+        fresh.deliver()
+        if fresh.core.may_take_over(self.bad.core, fresh.now):
+            fresh.core.take_over(self.bad.core, fresh.now)
+            self.bad = fresh
+
     # --- what must hold
 
     @rule()

@@ -7,7 +7,7 @@ import typer
 
 from revocast.cli.answer import Answer, AsJson
 from revocast.cli.errors import Misused
-from revocast.cli.selectors import Client, KindArgument, TokenIssuer, Values, selector_of
+from revocast.cli.selectors import Client, OptionalKind, TokenIssuer, Values, selector_of
 from revocast.cli.written import DryRun, Reason, write
 
 __all__ = ["app"]
@@ -24,7 +24,7 @@ class Slot(StrEnum):
 
 @app.command()
 def lift(
-    kind: KindArgument | None = None,
+    kind: OptionalKind = None,
     values: Values = None,
     slot: Annotated[Slot, typer.Option("--slot", help="Which of the two to empty.")] = Slot.BLOCK,
     fingerprint: Annotated[

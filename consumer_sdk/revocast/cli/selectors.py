@@ -13,6 +13,7 @@ __all__ = [
     "Client",
     "Kind",
     "KindArgument",
+    "OptionalKind",
     "TokenIssuer",
     "Values",
     "named_by",
@@ -47,7 +48,9 @@ _PLACES: Mapping[Kind, tuple[str, ...]] = {
 
 CLIENT_HELP = "With `subject`: only the tokens that this client got for the subject."
 
-KindArgument = Annotated[Kind, typer.Argument(metavar="KIND", help="What to name: " + ", ".join(Kind) + ".")]
+_KIND = typer.Argument(metavar="KIND", help="What to name: " + ", ".join(Kind) + ".")
+KindArgument = Annotated[Kind, _KIND]
+OptionalKind = Annotated[Kind | None, _KIND]
 Values = Annotated[
     list[str] | None,
     typer.Argument(metavar="VALUE", help="Its value; `claim` takes NAME and VALUE, `issuer` none."),

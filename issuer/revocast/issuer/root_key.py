@@ -5,24 +5,16 @@ from pathlib import Path
 from typing import Final
 
 import typer
-from pydantic import Field, SecretStr
 
 from revocast.issuer.bootstrap import Root
 from revocast.issuer.errors import InvalidRequest
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.jose import PublicKey, parse_json, thumbprint
-from revocast.schemas.settings import Settings
-from revocast.schemas.signer_uri import is_encrypted, signer_of
+from revocast.schemas.signer_uri import RootKeySettings, is_encrypted, signer_of
 
 __all__ = ["public_root", "root_behind"]
 
 _MAX_BYTES: Final = 64 * 1024
-
-
-class RootKeySettings(Settings):
-    """The pass phrase for scripts; people are asked."""
-
-    root_password: SecretStr | None = Field(None, description="pass phrase of the root key's file")
 
 
 def root_behind(uri: str) -> Root:

@@ -18,11 +18,14 @@ from stat import S_IRWXG, S_IRWXO
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from pydantic import Field, SecretStr
+
 from revocast.schemas.errors import SchemaError, SignerError
 from revocast.schemas.jose import PrivateKey, PublicKey, same_algorithm, thumbprint
+from revocast.schemas.settings import Settings
 from revocast.schemas.signer import Signer
 
-__all__ = ["GROUP", "KeyHolder", "is_encrypted", "signer_of"]
+__all__ = ["GROUP", "KeyHolder", "RootKeySettings", "is_encrypted", "signer_of"]
 
 GROUP: Final = "revocast.signers"
 
@@ -30,6 +33,15 @@ GROUP: Final = "revocast.signers"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _MAX_PEM_BYTES: Final = 64 * 1024
+
+
+class RootKeySettings(Settings):
+    """Pass phrases of the root key's files, for scripts; people are asked."""
+
+    root_password: SecretStr | None = Field(None, description="pass phrase of the root key's file")
+    new_root_password: SecretStr | None = Field(
+        None, description="pass phrase under which --encrypt writes a new key's file"
+    )
 
 
 class KeyHolder(Signer, Protocol):

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import Field, SecretStr
 
 from revocast.cli.errors import Misused
 from revocast.schemas.errors import SchemaError, SettingsError
 from revocast.schemas.jose import PrivateKey, PublicKey
-from revocast.schemas.settings import Settings
 from revocast.schemas.signer import Signer
-from revocast.schemas.signer_uri import is_encrypted, signer_of
+from revocast.schemas.signer_uri import RootKeySettings, is_encrypted, signer_of
 
-__all__ = ["Encrypt", "NewKeyFile", "RootKey", "RootKeySettings", "open_root"]
+__all__ = ["Encrypt", "NewKeyFile", "RootKey", "open_root"]
 
 RootKey = Annotated[
     str,
@@ -30,15 +28,6 @@ RootKey = Annotated[
 Encrypt = Annotated[
     bool, typer.Option("--encrypt", help="Write the new key under a pass phrase, which is asked for twice.")
 ]
-
-
-class RootKeySettings(Settings):
-    """Pass phrases for scripts; people are asked."""
-
-    root_password: SecretStr | None = Field(None, description="pass phrase of the root key's file")
-    new_root_password: SecretStr | None = Field(
-        None, description="pass phrase under which a new key's file is written with --encrypt"
-    )
 
 
 def open_root(uri: str) -> tuple[Signer, PublicKey]:

@@ -8,6 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from revocast.issuer.settings import IssuerSettings
 from revocast.schemas.settings import Settings
+from revocast.schemas.signer_uri import RootKeySettings
 from revocast.sdk.settings import GuardSettings
 from revocast.streams.settings import StreamsSettings
 
@@ -27,6 +28,7 @@ def settings_tables() -> str:
         "issuer": IssuerSettings,
         "streams": StreamsSettings,
         "Guard.from_env": GuardSettings,
+        "revocast trust, revocast init --root-key": RootKeySettings,
     }
     return _PAGE.format(tables="\n".join(_table(title, settings) for title, settings in programs.items()))
 

@@ -132,7 +132,9 @@ def test_s02_what_a_thief_of_the_event_key_published_ends_with_the_key(readers: 
     key = PrivateKey.generate()
     issuer.delegates.append(Delegate(jwk=dict(stolen.public.jwk), role=Role.EVENT))
     issuer.publish_delegations()
-    poisoned: EventBody = attackers_key_set(issuer, key).model_copy(update={"version": 1_000_000})
+    # What only grows, grown: the genuine key set cannot follow this one.
+    grown = {"version": 1_000_000, "claims": ("tenant", "thief")}
+    poisoned: EventBody = attackers_key_set(issuer, key).model_copy(update=grown)
     readers.attack(Topic.KEYS, issuer.sign(poisoned, stolen))
     token = issuer.mint(key=key, sub="bob", client_id="another")
     assert readers.guard.core.verify(token, readers.guard.delivery.now), (

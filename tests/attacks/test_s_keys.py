@@ -67,6 +67,23 @@ def test_s14_what_follows_a_fork_is_followed_by_prev_alone(readers: Readers) -> 
     readers.agree()
 
 
+def test_s14_an_epoch_begins_behind_the_list_that_opened_it_alone(readers: Readers) -> None:
+    issuer = readers.authority
+    live = issuer.table.pack()
+    records = compromise(issuer)
+    readers.deliver()
+    other = Position.opening(2, bytes(32)).next_record(
+        (), issuer.now, delegations=1, key_set=1, closes_live_set=True
+    )
+    assert [v.outcome for v in readers.attack(Topic.LOG, issuer.sign(other))] == [Outcome.FORK]
+    assert readers.guard.core.table()[1] == live
+    for message in records:
+        issuer.log.append(message.key, message.value)
+    issuer.checkpoint()
+    readers.deliver()
+    readers.agree()
+
+
 @pytest.mark.parametrize("topic", list(Topic))
 def test_s15_a_key_stolen_after_it_was_retired_is_good_for_nothing_new(
     readers: Readers, topic: Topic

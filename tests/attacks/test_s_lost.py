@@ -1,13 +1,17 @@
 """S05, S06, S07: what Kafka withholds, loses or makes up. Who misses something says so, and nothing is forgotten."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from revocast.schemas.chain import GAP_SECONDS, Flaw
 from revocast.schemas.record import Position
 from revocast.schemas.verdict import Outcome
+from revocast.sdk.core import Received
 from revocast.sdk.errors import GuardIncomplete, GuardStale, GuardUnavailable, TokenRevoked
 from revocast.sdk.freshness import Limits, State, Topic
-from revocast.testing import Authority, Delivery, core_for
+from revocast.sdk.instant import Instant
+from revocast.testing import Authority, Delivery, Message, core_for
 from tests.attacks.readers import Readers
 
 
@@ -38,6 +42,26 @@ def test_s05_the_broker_cannot_keep_a_frozen_topic_young_with_old_checkpoints(is
         issuer.now += 300
         issuer.checkpoints.replay(-1)
         delivery.deliver()
+    assert core.state is State.STALE
+
+
+def test_s05_a_late_clock_does_not_hide_a_freeze(issuer: Authority) -> None:
+    core = core_for(issuer, limits=Limits(link_age=10_000, authority_age=300))
+
+    def read(topic: Topic, log: Iterable[Message]) -> None:
+        now = Instant(issuer.now - 540, issuer.now)
+        core.receive(topic, [Received(message.offset, message.value) for message in log], now)
+        core.caught_up(topic, core.ask(now), now)
+
+    for topic, log in (
+        (Topic.KEYS, issuer.keys),
+        (Topic.CHECKPOINTS, issuer.checkpoints),
+        (Topic.LOG, issuer.log),
+    ):
+        read(topic, log)
+    assert core.state is State.READY
+    issuer.now += 301
+    read(Topic.CHECKPOINTS, issuer.checkpoints)  # the same again
     assert core.state is State.STALE
 
 

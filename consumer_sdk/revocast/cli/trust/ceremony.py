@@ -156,7 +156,7 @@ def _answer(successor: DelegationList, root: PublicKey, outcome: Mapping[str, An
     pending = data["status"] == "pending"
     headline = {
         "signed": f"signed: delegation list {successor.version} is in {data.get('out')}",
-        "pending": f"in force at the issuer: delegation list {successor.version}; Kafka is away, it is published as soon as Kafka is back",
+        "pending": f"in force at the issuer: delegation list {successor.version}; not all of it is on Kafka yet: see `revocast status`",
         "published": f"published: delegation list {successor.version}",
     }[data["status"]]
     said = [headline, f"  epoch    {successor.epoch}", f"  expires  {show_time(successor.expires_at)}"]

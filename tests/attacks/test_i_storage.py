@@ -90,6 +90,20 @@ async def test_i07_a_full_database_refuses_what_does_not_fit(authority: Authorit
         await undone_and_well_again(authority, token, n + done)
 
 
+async def test_i07_what_fails_last_undoes_what_came_before(authority: Authority) -> None:
+    """The record, the table and the audit event are one: where the last of them does not fit, none is written."""
+    token = await authority.token()
+    n = (await authority.call("GET", "/v1/status", token)).json()["n"]
+    other = sqlite3.connect(authority.storage.sqlite_file, isolation_level=None)
+    other.execute("CREATE TRIGGER full BEFORE INSERT ON audit_outbox BEGIN SELECT RAISE(ABORT, 'full'); END")
+    answer = await authority.call("POST", "/v1/revocations", token, json=ALICE)
+    assert answer.status_code >= 500
+    assert (await authority.call("GET", "/v1/revocations", token)).json()["items"] == []
+    other.execute("DROP TRIGGER full")
+    other.close()
+    await undone_and_well_again(authority, token, n)
+
+
 async def test_i07_a_token_request_is_told_to_come_back(authority: Authority) -> None:
     other = sqlite3.connect(authority.storage.sqlite_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -119,7 +119,7 @@ class LoneIssuer:
             "policy": "introspect",
             "client_id": self.client[0],
             "client_secret": self.client[1],
-            "introspection_timeout": 1.0,
+            "introspection_timeout": 10.0,
         }
         return Guard(self.url, AUDIENCE, **{**usual, "state_dir": state_dir, **options})
 

@@ -496,6 +496,27 @@ def test_deny_refuses_and_allow_judges_by_what_is_known(authority: Authority) ->
     assert accepts(deny, good)
 
 
+def test_what_was_read_up_to_now_refuses_nothing_while_the_issuer_answers_for_the_start(
+    authority: Authority,
+) -> None:
+    token, good = authority.mint(sub="alice"), authority.mint(sub="bob")
+    authority.block(authority.subject("alice"))
+    before_the_lift = authority.log.end
+    authority.lift(authority.subject("alice"))
+    delivery = Delivery(authority, core_for(authority))
+    delivery.feed(Topic.KEYS)
+    core, messages = delivery.core, authority.log.messages[:before_the_lift]
+    core.receive(Topic.LOG, [Received(each.offset, each.value) for each in messages], delivery.now)
+    assert core.state is State.STARTING
+    assert core.known(token, delivery.now)  # the block is of a past moment; the signature is of no moment
+    authority.revoke_key(authority.active.kid)
+    delivery.feed(Topic.KEYS)
+    with pytest.raises(TokenRevoked):
+        core.known(good, delivery.now)
+    delivery.deliver()
+    assert core.state is State.READY
+
+
 def test_staleness_needs_no_timer_to_be_seen_by_a_request(delivery: Delivery) -> None:
     token = delivery.authority.mint()
     delivery.core.verify(token, delivery.now)

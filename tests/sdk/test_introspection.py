@@ -39,7 +39,7 @@ from revocast.testing import Authority, InMemoryGuard
 from revocast.testing.tokens import claims_of, sign_token
 from tests.sdk.lone_issuer import Front, LoneIssuer, answering, lone_issuer
 from tests.sdk.serving import serving
-from tests.sdk.stage import until
+from tests.sdk.stage import until, until_done
 from tests.sdk.test_asgi import app as asgi_app
 
 pytestmark = pytest.mark.timeout(60)
@@ -228,7 +228,7 @@ OTHER: dict[str, Any] = {"active": True, "sub": "somebody else", "exp": 4_000_00
         (200, b"", 1, "not strict JSON"),
         (200, b"active", 1, "not strict JSON"),
         (200, b'{"active": false, "active": true}', 1, "not strict JSON"),
-        (200, b"[]", 1, "not an introspection response"),
+        (200, b"[]", 1, "not an object"),
         (200, b"{}", 1, "not an introspection response"),
         (200, b'{"active": "true"}', 1, "not an introspection response"),
         (200, b'{"active": 1}', 1, "not an introspection response"),
@@ -254,6 +254,8 @@ async def test_a_no_is_a_no_whatever_is_beside_it(issuer: LoneIssuer, front: Fro
     front.fault = answering(200, json.dumps({**claims_of(token), "active": False}).encode())
     with pytest.raises(TokenInactive):
         await stale.averify(token)
+    front.reset()
+    assert await stale.averify(token)  # and is not kept, either
 
 
 @pytest.mark.parametrize(("name", "value"), [("token_type", "mac"), ("token_type", 1)])
@@ -291,7 +293,14 @@ async def test_an_answer_that_comes_too_late_is_none(
             gone.set()
         await until(lambda: "did not answer in time" in " ".join(guard.health().warnings))
         front.reset()
-        assert await guard.averify(token)
+
+        async def answered() -> bool:
+            try:
+                return bool(await guard.averify(token))
+            except GuardStale:
+                return False  # a busy machine may take longer than this guard waits
+
+        await until_done(answered)
         assert not any("in time" in warning for warning in guard.health().warnings)
 
 

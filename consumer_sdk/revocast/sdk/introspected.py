@@ -7,15 +7,20 @@
   every rule of the profile that needs no key is checked here, before anybody is asked: type, audience, issuer, names, times.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from revocast.schemas.errors import SchemaError
+from revocast.schemas.strict_json import parse_json
 from revocast.sdk.claims import Claims
 from revocast.sdk.errors import ClaimInvalid, TokenInactive
 from revocast.sdk.keyring import Keyring
 from revocast.sdk.profile import Profile, check_time, unverified
 
-__all__ = ["NoAnswer", "acceptable", "confirm"]
+__all__ = ["NoAnswer", "acceptable", "confirm", "object_in", "response_in"]
 
+_MAX_DEPTH: Final = 8
+_MAX_VALUES: Final = 2048
 _OF_THE_ANSWER: Final = frozenset({"active", "token_type"})
 
 
@@ -35,10 +40,27 @@ def acceptable(token: str, profile: Profile, keyring: Keyring, now: float) -> Cl
     return Claims(claims)
 
 
-def confirm(answer: Any, claims: Claims) -> None:
-    """Raise `TokenInactive` when the issuer says no, `NoAnswer` when it does not say yes to a token with these claims."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
+def object_in(body: bytes) -> dict[str, Any]:
+    """The members of a body that is one strict JSON object. Raises `NoAnswer`."""
+    try:
+        members = parse_json(body, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)
+    except SchemaError:
+        raise NoAnswer("the issuer's answer is not strict JSON") from None
+    if not isinstance(members, dict):
+        raise NoAnswer("the issuer's answer is not an object")
+    return members
+
+
+def response_in(body: bytes) -> dict[str, Any]:
+    """The members of a body that says whether a token is active. Raises `NoAnswer`."""
+    answer = object_in(body)
+    if not isinstance(answer.get("active"), bool):
         raise NoAnswer("the answer is not an introspection response")
+    return answer
+
+
+def confirm(answer: Mapping[str, Any], claims: Claims) -> None:
+    """Raise `TokenInactive` when the issuer says no, `NoAnswer` when it does not say yes to a token with these claims."""
     if not answer["active"]:
         raise TokenInactive()
     token_type = answer.get("token_type", "Bearer")

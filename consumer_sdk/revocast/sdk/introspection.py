@@ -17,7 +17,7 @@ import hashlib
 import random
 from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
@@ -27,10 +27,8 @@ from cachetools import TLRUCache
 from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from revocast.schemas.errors import SchemaError
-from revocast.schemas.strict_json import parse_json
 from revocast.sdk.clock import Clock
-from revocast.sdk.introspected import NoAnswer
+from revocast.sdk.introspected import NoAnswer, object_in, response_in
 from revocast.sdk.loopback import is_loopback
 from revocast.sdk.settings import GuardSettings
 
@@ -45,7 +43,6 @@ FAILURES: Final = 5
 """So many in a row open the breaker, for about `RECOVERY_SECONDS`."""
 RECOVERY_SECONDS: Final = 10.0
 _MAX_BYTES: Final = 64 * 1024
-_MAX_VALUES: Final = 2048
 
 
 class _Passing(NoAnswer):
@@ -73,10 +70,10 @@ class Introspector:
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             trust_env=not local,  # no proxy stands between here and here
         )
-        self._cache: TLRUCache[bytes, Any] = TLRUCache(
+        self._cache: TLRUCache[bytes, Mapping[str, Any]] = TLRUCache(
             KEPT_ANSWERS, self._kept_until, timer=lambda: clock().monotonic
         )
-        self._flights: dict[bytes, asyncio.Task[Any]] = {}
+        self._flights: dict[bytes, asyncio.Task[Mapping[str, Any]]] = {}
         self._places = asyncio.Semaphore(PLACES)
         self._strangers = asyncio.Semaphore(PLACES // 2)
         self._probing = False
@@ -84,7 +81,7 @@ class Introspector:
         recovery = RECOVERY_SECONDS * (1 + random.random()) / 2  # noqa: S311
         self._breaker = CircuitBreaker(FAILURES, recovery, NoAnswer)
 
-    async def ask(self, token: str, *, stranger: bool) -> Any:
+    async def ask(self, token: str, *, stranger: bool) -> Mapping[str, Any]:
         """The issuer's answer, as it came. `stranger`: the token's key is not known here. Raises `NoAnswer`."""
         # By its hash: what is kept in memory is no token that somebody could use.
         key = hashlib.sha256(token.encode()).digest()
@@ -113,15 +110,15 @@ class Introspector:
         await asyncio.gather(*flights, return_exceptions=True)
         await self._http.aclose()
 
-    def _landed(self, key: bytes, flight: asyncio.Task[Any]) -> None:
+    def _landed(self, key: bytes, flight: asyncio.Task[Mapping[str, Any]]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             flight.exception()  # nobody may be left to look at it, which is no defect
 
-    def _kept_until(self, _: bytes, answer: Any, now: float) -> float:
+    def _kept_until(self, _: bytes, answer: Mapping[str, Any], now: float) -> float:
         return now + min(KEPT_SECONDS, float(answer["exp"]) - self._clock().wall)
 
-    async def _question(self, token: str, key: bytes, *, stranger: bool) -> Any:
+    async def _question(self, token: str, key: bytes, *, stranger: bool) -> Mapping[str, Any]:
         try:
             async with self._place(stranger=stranger):
                 answer = await self._tries(token)
@@ -149,7 +146,7 @@ class Introspector:
                 raise _NotAsked("too many questions are waiting for the issuer") from None
             yield
 
-    async def _tries(self, token: str) -> Any:
+    async def _tries(self, token: str) -> Mapping[str, Any]:
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_random_exponential(multiplier=0.1, max=1),
@@ -176,7 +173,7 @@ class Introspector:
         finally:
             self._probing = self._probing and not probe
 
-    async def _try(self, token: str) -> Any:
+    async def _try(self, token: str) -> Mapping[str, Any]:
         try:
             async with asyncio.timeout(self._settings.introspection_timeout):
                 if self._endpoint is None:
@@ -191,10 +188,7 @@ class Introspector:
         if status != 200:
             kind = _Passing if status >= 500 or status == 429 else NoAnswer
             raise kind(f"the issuer answers with HTTP status {status}")
-        answer = _parsed(body)
-        if not isinstance(answer, dict) or not isinstance(answer.get("active"), bool):
-            raise NoAnswer("the answer is not an introspection response")
-        return answer
+        return response_in(body)
 
     async def _post(self, endpoint: str, token: str) -> tuple[int, bytes]:
         form = {"token": token, "token_type_hint": "access_token"}
@@ -212,8 +206,8 @@ class Introspector:
             return f"{issuer.rstrip('/')}/oauth/introspect"
         if status != 200:
             raise _Passing(f"the issuer's metadata come with HTTP status {status}")
-        metadata = _parsed(body)
-        if not isinstance(metadata, dict) or metadata.get("issuer") != issuer:  # RFC 8414 §3.3
+        metadata = object_in(body)
+        if metadata.get("issuer") != issuer:  # RFC 8414 §3.3
             raise NoAnswer("the issuer's metadata are of another issuer")
         endpoint = metadata.get("introspection_endpoint")
         if not isinstance(endpoint, str):
@@ -243,10 +237,3 @@ class Introspector:
         # RFC 6749 §2.3.1: both are form-encoded before they are joined.
         pair = f"{quote_plus(settings.client_id)}:{quote_plus(settings.client_secret.get_secret_value())}"
         return "Basic " + b64encode(pair.encode()).decode()
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return parse_json(body, max_depth=8, max_values=_MAX_VALUES)
-    except SchemaError:
-        raise NoAnswer("the issuer's answer is not strict JSON") from None

@@ -61,7 +61,15 @@ from revocast.sdk.errors import (
 )
 from revocast.sdk.keyring import Keyring, TokenKey
 
-__all__ = ["MAX_TOKEN_BYTES", "Authentic", "Profile", "authenticate", "check_time", "unverified"]
+__all__ = [
+    "MAX_TOKEN_BYTES",
+    "Authentic",
+    "Profile",
+    "authenticate",
+    "check_time",
+    "good_between",
+    "unverified",
+]
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _MAX_KID: Final = 256
@@ -117,10 +125,16 @@ def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]
 
 def check_time(claims: Mapping[str, Any], now: float, leeway: int) -> None:
     """Rule 18. Raise `TokenExpired` or `TokenNotYetValid`. `now` in seconds since 1970, `leeway` in seconds."""
-    if claims["exp"] + leeway <= now:
+    since, until = good_between(claims, leeway)
+    if until <= now:
         raise TokenExpired("The token has expired.")
-    if claims["iat"] > now + leeway or claims.get("nbf", 0) > now + leeway:
+    if now < since:
         raise TokenNotYetValid("The token is not valid yet.")
+
+
+def good_between(claims: Mapping[str, Any], leeway: int) -> tuple[float, float]:
+    """From when on a token is good, and from when on it is not any more: what rule 18 asks of the clock."""
+    return max(claims["iat"], claims.get("nbf", 0)) - leeway, claims["exp"] + leeway
 
 
 def _envelope(token: str, profile: Profile) -> tuple[Compact, str]:

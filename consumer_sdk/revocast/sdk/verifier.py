@@ -17,7 +17,7 @@ from revocast.sdk.claims import Claims
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.errors import TokenMalformed, TokenRevoked
 from revocast.sdk.keyring import Keyring
-from revocast.sdk.profile import MAX_TOKEN_BYTES, Profile, authenticate, check_time
+from revocast.sdk.profile import MAX_TOKEN_BYTES, Profile, authenticate, check_time, good_between
 from revocast.sdk.selectors import TokenNames
 
 __all__ = ["Verifier"]
@@ -28,6 +28,8 @@ class _Known:
     claims: Claims
     names: TokenNames
     leeway: int
+    since: float
+    until: float
     era: int
     generation: int
 
@@ -73,7 +75,9 @@ class Verifier:
             self._check_rows(known.names)
             known.generation = generation
         # After the look-up: when a row expired in between, this sees a newer `t`, by which the token has expired too.
-        check_time(known.claims, max(wall, self.newest_t), known.leeway)
+        now = wall if wall > self.newest_t else self.newest_t
+        if not known.since <= now < known.until:
+            check_time(known.claims, now, known.leeway)
         if not young:
             self._remember(token, known)
         return known.claims
@@ -94,7 +98,8 @@ class Verifier:
             salt=keyring.salt,
             declared=keyring.declared,
         )
-        return _Known(claims, names, keyring.leeway, era, generation)
+        since, until = good_between(members, keyring.leeway)
+        return _Known(claims, names, keyring.leeway, since, until, era, generation)
 
     def _check_rows(self, names: TokenNames) -> None:
         refusal = self.denylist.refusal(names)

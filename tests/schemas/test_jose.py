@@ -190,3 +190,7 @@ def test_a_whole_private_jwk_is_refused() -> None:
     }
     with pytest.raises(JoseError, match="private"):
         PublicKey.from_jwk(jwk)
+
+
+def test_a_fresh_key_has_a_name_that_no_command_takes_for_an_option() -> None:
+    assert not any(PrivateKey.generate().kid.startswith("-") for _ in range(500))

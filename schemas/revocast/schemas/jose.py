@@ -176,12 +176,12 @@ class PrivateKey:
 
     @classmethod
     def generate(cls, alg: str = "EdDSA", kid: str | None = None) -> Self:
-        """A fresh key: RSA 2048, P-256 or Ed25519."""
-        if alg == "RS256":
-            return cls(rsa.generate_private_key(public_exponent=65537, key_size=_MIN_RSA_BITS), alg, kid)
-        if alg == "ES256":
-            return cls(ec.generate_private_key(ec.SECP256R1()), alg, kid)
-        return cls(ed25519.Ed25519PrivateKey.generate(), alg, kid)
+        """A fresh key: RSA 2048, P-256 or Ed25519. Without `kid` it is named by its thumbprint, which begins with no dash."""
+        while True:
+            key = cls(_fresh(alg), alg, kid)
+            # Every 64th thumbprint begins with a dash, and would be an option where an operator gives it to a command.
+            if kid or not key.kid.startswith("-"):
+                return key
 
     @classmethod
     def from_pem(cls, pem: bytes, kid: str | None = None, password: bytes | None = None) -> Self:
@@ -214,6 +214,14 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey(kid={self.kid!r}, alg={self.alg!r})"
+
+
+def _fresh(alg: str) -> Any:
+    if alg == "RS256":
+        return rsa.generate_private_key(public_exponent=65537, key_size=_MIN_RSA_BITS)
+    if alg == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return ed25519.Ed25519PrivateKey.generate()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from revocast.sdk.profile import Profile
 from tests.issuer.core.authority import ISSUER, T
 
 SELECTORS = [Selector.subject(ISSUER, f"user-{number}") for number in range(6)]
-ROWS_A_STEP = 2
+ROWS_A_STEP = 3
 
 
 class _Killed(Exception):
@@ -77,6 +77,8 @@ class Epochs(RuleBasedStateMachine):
         self.keystore = SealedKeys.from_text(self.home.master_key.read_text())
         self.start()
         self.restart_guard()
+        # Both slots of each: a step's end falls between two rows of one selector.
+        self.write([(selector, slot, "never") for selector in SELECTORS for slot in Slot])
         self.relay()
         self.guard_reads_on(10)
 

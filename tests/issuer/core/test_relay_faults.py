@@ -251,6 +251,7 @@ async def test_a_log_truncated_at_its_head_is_noticed_while_the_relay_runs_and_p
     """S07. A reader that starts now finds records 4 to 6 first, holds them, and has the whole chain from the copies."""
     relay = await start(authority)
     await publish(authority, 5)
+    await until(lambda: authority.service.status().published_n == 6, "the relay has read back what it wrote")
     whole = [record.value for record in await read(settings.kafka, settings.topics.revocations)]
     await truncate(settings, 3)
 

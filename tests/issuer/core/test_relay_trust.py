@@ -244,6 +244,23 @@ async def test_a_re_issue_that_one_process_began_the_next_one_completes(world: W
     )
 
 
+async def test_a_thief_who_wrote_first_stops_publishing_and_the_new_epoch_goes_on_without_him(
+    world: World,
+) -> None:
+    await world.start()
+    await world.everything_is_published()
+    stolen = world.holder.active
+    bob = world.authority.block("subject", "bob")
+    assert await world.service.published(bob, 30) == "published"
+    await lift_with(world, stolen, "bob")
+    assert "ahead of the database" in await world.refusing()
+    carol = world.authority.block("subject", "carol")
+    assert await world.service.published(carol, 0.2) == "pending"
+    world.holder.adopt(world.holder.compromised(stolen))
+    assert await world.service.published(carol, 30) == "published"
+    assert len((await world.everyone_agrees()).table) == 2
+
+
 # -- lists on the topic ----------------------------------------------------------------------------------------------
 
 

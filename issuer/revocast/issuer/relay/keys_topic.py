@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from revocast.issuer.errors import LogMismatch
+from revocast.issuer.errors import LogLost, LogMismatch
 from revocast.issuer.relay.reading import PartitionReader
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.signing_keys import all_documents, newest_document
-from revocast.schemas.delegations import DelegationList
+from revocast.schemas.delegating import InForce
+from revocast.schemas.delegations import DelegationList, Role
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
 from revocast.schemas.keyset import KeySet
@@ -65,27 +66,26 @@ class KeysTopic:
     async def newer_lists(self) -> list[SignedList]:
         """Read to an end offset asked now; in order, the lists that the database lacks and that are not older than its newest.
 
-        Raises `LogMismatch`.
+        Raises `LogMismatch`, and `LogLost` when the topic is shorter than before.
         """
         end = await self._reader.end()
         if end < self._reader.next_offset:
-            await self.open()  # it is another topic by now
+            raise LogLost("the keys topic lost its newest documents, or is another one by now")
         while self._reader.next_offset < end:
             for record in await self._reader.read():
                 self._take(record.value, record.offset)
         if not self._unknown:
             return []
-        known, version = await asyncio.to_thread(self._stored)
+        known, in_force = await asyncio.to_thread(self._stored)
         self._unknown = [document for document in self._unknown if document.hash not in known]
         for document in self._unknown:
-            counts = document.event_kid is None or self._trust.event_key(document.event_kid) is not None
-            if document.listed is None and counts:
+            if document.listed is None and self._signs_now(document.event_kid, in_force):
                 raise LogMismatch(
                     f"the keys topic is ahead of the database: a signed document at offset {document.offset} "
-                    "is not in it; it was restored, or is not this topic's"
+                    "is not in it; it was restored, or is not this topic's, or the event key is compromised"
                 )
         lists = (document.listed for document in self._unknown if document.listed is not None)
-        return [listed for listed in lists if listed.version >= version]
+        return [listed for listed in lists if listed.version >= in_force.version]
 
     async def missing(self) -> list[tuple[str, bytes]]:
         """The newest documents of the database that were not on the topic, as (jti, bytes)."""
@@ -116,10 +116,19 @@ class KeysTopic:
             return _Document(offset, envelope.hash, None)
         return _Document(offset, envelope.hash, None, SignedList(listed.version, value))
 
-    def _stored(self) -> tuple[set[bytes], int]:
+    def _signs_now(self, event_kid: str | None, in_force: DelegationList) -> bool:
+        """Whether the root signed, or a key that may: under the topic's newest list, and under the database's."""
+        if event_kid is None:
+            return True
+        delegate = in_force.delegate(event_kid, Role.EVENT)
+        ours = delegate is not None and delegate.bound is None
+        return ours and self._trust.event_key(event_kid) is not None
+
+    def _stored(self) -> tuple[set[bytes], DelegationList]:
         with self._storage.read() as session:
             hashes = {Envelope.parse(document.compact).hash for document in all_documents(session)}
-            return hashes, newest_document(session, DelegationList.TYPE).version
+            newest = newest_document(session, DelegationList.TYPE).compact
+        return hashes, InForce.read(newest).listed
 
     def _newest(self) -> Iterable[tuple[str, bytes]]:
         with self._storage.read() as session:

@@ -112,18 +112,20 @@ class Publisher:
 
     async def adopt_from_topic(self) -> None:
         """Adopt what the root signed and the database lacks. Raises `LogMismatch`, saying why it cannot be adopted."""
-        refused = None
-        for listed in await self._keys.newer_lists():
-            try:
-                await asyncio.to_thread(self._adopt, listed)
-                refused = None
-            except (Conflict, InvalidRequest) as error:
-                refused = (
-                    f"the keys topic holds delegation list {listed.version}, which the root signed, and it cannot be "
-                    f"adopted: {error}; sign another one on top of it"
-                )
-        if refused is not None:
-            raise LogMismatch(refused)
+        # Again after each: a key set may be ahead under a list that was adopted just now.
+        while lists := await self._keys.newer_lists():
+            refused = None
+            for listed in lists:
+                try:
+                    await asyncio.to_thread(self._adopt, listed)
+                    refused = None
+                except (Conflict, InvalidRequest) as error:
+                    refused = (
+                        f"the keys topic holds delegation list {listed.version}, which the root signed, and it cannot "
+                        f"be adopted: {error}; sign another one on top of it"
+                    )
+            if refused is not None:
+                raise LogMismatch(refused)
 
     async def publish_documents(self) -> None:
         """Publish key sets and delegation lists that Kafka does not have yet."""

@@ -115,8 +115,14 @@ class RecoveryDesk:
 
     def take(self, taken: Sequence[Signed]) -> None:
         """Take in the next records: now, unless unsigned ones of this database may have to make way first."""
-        self._taken += len(taken)
-        self._rows += sum(len(each.record.rows) for each in taken)
+        # What the copy had unsigned and just as it is on the log is nothing new.
+        new = [
+            each
+            for each in taken
+            if each.place > self._restored or self._stored_hash(each.place) != each.hash
+        ]
+        self._taken += len(new)
+        self._rows += sum(len(each.record.rows) for each in new)
         if self._restored != (self._signed.epoch, self._signed.n):
             self._later += taken
         elif taken and not self._dry_run:

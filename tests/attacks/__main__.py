@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.attacks.rows import problems, report, tests_by_row
+from tests.attacks.rows import covered, problems, report
 
-found = tests_by_row()
+found = covered()
 print("\n".join(report(found)))
 if wrong := problems(found):
     sys.exit("\n".join(["", *wrong]))

@@ -9,12 +9,12 @@ from typing import Final
 
 from tests.attacks.catalogue import NOT_YET, PARTLY, ROWS
 
-__all__ = ["problems", "report", "tests_by_row"]
+__all__ = ["covered", "problems", "report"]
 
 _NAMED: Final = re.compile(r"test_([a-z]\d\d)_")
 
 
-def tests_by_row() -> Counter[str]:
+def covered() -> Counter[str]:
     """How many test functions each row has."""
     files = Path(__file__).parent.glob("test_*.py")
     return Counter(row for file in files for row in _rows_of(file))

@@ -164,6 +164,7 @@ def test_a_new_epochs_live_set_is_waited_for(old: Delivery) -> None:
     assert old.core.state is State.INCOMPLETE
     assert old.core.cure(old.now) is Cure.NOTHING
     authority.log.restore(held)
+    authority.checkpoint()
     old.deliver()
     assert old.core.state is State.READY
 

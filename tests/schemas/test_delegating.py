@@ -193,6 +193,15 @@ def test_a_list_is_good_for_a_day_to_ten_years(days: int) -> None:
     refused(lambda: first_list(_ROOTS[0].public, [], T, days), "days: must be 1 to 3650")
 
 
+def test_a_list_that_readers_would_find_too_long_is_not_made() -> None:
+    holder = Holder()
+    kids = [f"{number:043}" for number in range(3_000)]
+    refused(lambda: holder.in_force.distrusting(kids, T, 1, issuer=False), "longer than readers take")
+    holder.publish(holder.in_force.distrusting(kids[:2_500], T, 1, issuer=False))
+    assert holder.reader.delegations is not None
+    assert len(holder.reader.delegations.distrust.kids) == 2_500
+
+
 def test_the_warning_begins_sixty_days_before_the_expiry_and_says_when_it_is_over() -> None:
     assert WARNING_DAYS == 60
     assert expiry_warning(T, T - 60 * _DAY - 1) is None

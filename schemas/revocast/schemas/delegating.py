@@ -16,10 +16,18 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from revocast.schemas.delegations import Bound, Delegate, DelegationList, Distrust, Role, Roots
+from revocast.schemas.delegations import (
+    MAX_LIST_BYTES,
+    Bound,
+    Delegate,
+    DelegationList,
+    Distrust,
+    Role,
+    Roots,
+)
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
-from revocast.schemas.jose import PublicKey
+from revocast.schemas.jose import PublicKey, canonical_json
 
 __all__ = ["LIFETIME_DAYS", "WARNING_DAYS", "InForce", "expiry_warning", "first_list"]
 
@@ -28,6 +36,7 @@ WARNING_DAYS: Final = 60
 """From so many days before the expiry on, everyone who reads the list says so."""
 _MAX_DAYS: Final = 10 * LIFETIME_DAYS
 _DAY: Final = 86_400
+_CLAIMS_BYTES: Final = 2048  # what stands around the list in its payload
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,8 @@ def _listing(fields: Mapping[str, Any]) -> DelegationList:
         raise SchemaError(f"{where}{first.get('ctx', {}).get('error') or first['msg']}") from None
     if not any(key.role is Role.EVENT and key.bound is None for key in successor.keys):
         raise SchemaError("keys: no event key would be left that signs; delegate another one first")
+    if len(canonical_json(successor.model_dump(mode="json"))) > MAX_LIST_BYTES - _CLAIMS_BYTES:
+        raise SchemaError("the list is longer than readers take: take back kids that are distrusted no more")
     return successor
 
 

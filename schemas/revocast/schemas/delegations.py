@@ -31,7 +31,19 @@ from revocast.schemas.jose import (
 )
 from revocast.schemas.signer import Signer
 
-__all__ = ["Bound", "Delegate", "DelegationList", "Distrust", "Role", "RootChain", "Roots"]
+__all__ = [
+    "MAX_LIST_BYTES",
+    "Bound",
+    "Delegate",
+    "DelegationList",
+    "Distrust",
+    "Role",
+    "RootChain",
+    "Roots",
+]
+
+MAX_LIST_BYTES: Final = 128 * 1024
+"""Of a list's payload: it is parsed before it can be verified, and anybody may write one. It is room for a hundred roots."""
 
 _HANDOVER_TYP: Final = "revocast-root-handover+jwt"
 _MAX_HANDOVER_BYTES: Final = 8192

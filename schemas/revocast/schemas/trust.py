@@ -8,7 +8,7 @@
 * A key set whose signer is no longer listed, because it was compromised, counts as version 0: the next one need not
   follow it, for whoever stole the key may have written it.
 * A kid that any signed key set named revoked is never a key again, though it has left the list since; unless the one who
-  said so was compromised.
+  said so was compromised. What nobody understood (`misread`) asks for an upgrade until its signer is compromised, too.
 * A key set whose signer or delegation version is unknown waits for the list; `settle` ends the wait when the topic was
   read to an end offset asked afterwards.
 * `floor` is what an earlier run has seen: older versions are refused after a restart, too.
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from revocast.schemas.delegations import DelegationList, Role, Roots
+from revocast.schemas.delegations import MAX_LIST_BYTES, DelegationList, Role, Roots
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope, Event
 from revocast.schemas.jose import PublicKey
@@ -29,8 +29,6 @@ __all__ = ["Trust"]
 
 _MAX_WAITING: Final = 256
 _MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
-_MAX_LIST_BYTES: Final = 128 * 1024
-"""A list is parsed before it can be verified, and anybody may write one. It is room for two hundred roots."""
 _NOTHING: Final = (0, 0)
 
 
@@ -53,6 +51,8 @@ class Trust:
         self._key_set_kid = ""
         self._openers: dict[int, bytes] = {}
         self._revoked: dict[tuple[str, str], str] = {}
+        self._misread: set[str] = set()
+        self._list_misread = False
         self._waiting: list[tuple[bytes, int]] = []
         self._waiting_bytes = 0
 
@@ -67,6 +67,11 @@ class Trust:
     @property
     def _disowned(self) -> bool:
         return self.record_key(self._key_set_kid) is None
+
+    @property
+    def misread(self) -> bool:
+        """Whether an event was not understood that the root signed, or a key that is still listed."""
+        return self._list_misread or any(self.record_key(kid) for kid in self._misread)
 
     @property
     def openers(self) -> Mapping[int, bytes]:
@@ -134,11 +139,14 @@ class Trust:
         try:
             envelope = Envelope.parse(value)
             key = self.event_key(envelope.kid)
-            if key is not None and envelope.verified_by(key):
-                return self._judge_signed(envelope.event(), envelope.kid, offset)
-            if key is not None:
+            if key is None:
+                return self._judge_unknown(envelope, offset)
+            if not envelope.verified_by(key):
                 return Verdict(Outcome.REJECTED, offset, "the signature does not verify")
-            return self._judge_unknown(envelope, offset)
+            event = envelope.event()
+            if event.type == DelegationList.TYPE:  # only the root's counts, be it on a list itself
+                return self._judge_list(event, envelope, offset)
+            return self._judge_signed(event, envelope.kid, offset)
         except SchemaError as error:
             return Verdict(Outcome.REJECTED, offset, str(error))
 
@@ -146,7 +154,7 @@ class Trust:
         # Not an event key of ours (yet).
         if self.record_key(envelope.kid) is not None:
             return Verdict(Outcome.REJECTED, offset, "signed by a retired event key")
-        if len(envelope.payload) <= _MAX_LIST_BYTES:
+        if len(envelope.payload) <= MAX_LIST_BYTES:
             # A delegation list brings its roots along; so parse before verifying, but believe nothing of it that does
             # not lead back to the pin.
             event = envelope.event()
@@ -162,14 +170,12 @@ class Trust:
         if event.type != KeySet.TYPE:
             if event.ignorable:
                 return Verdict(Outcome.IGNORED, offset, f"{event.type} is not understood, and ignorable")
-            if event.type == DelegationList.TYPE:
-                return Verdict(
-                    Outcome.REJECTED, offset, "a delegation list is signed by the root, not by an event key"
-                )
+            self._misread.add(kid)
             return Verdict(Outcome.UPGRADE, offset, f"{event.type} is not understood")
         try:
             key_set = KeySet.from_event(event)
         except SchemaError as error:
+            self._misread.add(kid)
             return Verdict(Outcome.UPGRADE, offset, f"a signed key set is not understood: {error}")
         self._remember_revoked(key_set, kid)
         if key_set.order < self._floor:
@@ -211,6 +217,7 @@ class Trust:
         try:
             listed = DelegationList.from_event(event)
         except SchemaError as error:
+            self._list_misread = True
             return Verdict(Outcome.UPGRADE, offset, f"a signed delegation list is not understood: {error}")
         if self.delegations is not None:
             if listed.version < self.delegations.version or envelope.hash == self._list_hash:

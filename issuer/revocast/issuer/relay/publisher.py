@@ -4,7 +4,9 @@
   judges for good. So documents are looked for after the batch was read: what was committed with a record is there.
 * Records only behind a verified head. Their sends are pipelined; only the contiguous acknowledged beginning counts.
 * Whoever waits is woken at the acknowledgement, before the database is told: the log itself says what is published.
-* A delegation list that was adopted ends this publisher, too (`outdated`): the next one checks the log under it.
+* A newer delegation list, in the database or on the topic, ends this publisher (`Outdated`): the next one checks the log
+  under it, and only then adopts what is on the topic. The adoption appends a record, which onto a restored database would
+  be a fork.
 * Any error ends this publisher. The next one begins by checking the log again, so it never has to guess what was written.
 """
 
@@ -46,7 +48,7 @@ from revocast.schemas.keyset import KeySet
 from revocast.schemas.topics import Topics
 from revocast.schemas.trust import Trust
 
-__all__ = ["Publisher"]
+__all__ = ["Outdated", "Parts", "Publisher"]
 
 _BATCH: Final = 200
 _AUDIT_TYPE: Final = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
@@ -61,6 +63,10 @@ class Parts:
     publication: Publication
     topics: Topics
     clock: Clock
+
+
+class Outdated(Exception):
+    """There is a newer delegation list: check the log again under it."""
 
 
 class Publisher:
@@ -79,21 +85,26 @@ class Publisher:
         self._live_set_n: int | None = None
 
     async def open(self) -> None:
-        """Compare both control topics with the database. Raises `LogMismatch`."""
+        """Compare both control topics with the database. Raises `LogMismatch`, and `Outdated` after it adopted a list."""
         terms = await asyncio.to_thread(self._terms)
+        self._issuer = terms.issuer
         keys = PartitionReader(self._consumers, self._topics.keys)
         self._keys = KeysTopic(self._storage, keys, terms.issuer, terms.root)
         await self._keys.open()
-        await self.adopt_from_topic()
-        missing = await self._keys.missing()
-        trust = await asyncio.to_thread(self._trusted)
+        lists = await self._keys.newer_lists()
+        trust = Trust(terms.issuer, terms.root)
+        trust.receive(lists[-1].compact if lists else await asyncio.to_thread(self._in_force), 0)
         self._tail = LogTail(self._storage, PartitionReader(self._consumers, self._topics.revocations), trust)
-        self._issuer = terms.issuer
         await self._tail.open()
+        if lists:
+            await asyncio.to_thread(self._adopt, lists)
+            raise Outdated
+        self._delegations = trust.versions[0]
+        await asyncio.to_thread(self._check_signer, trust)
         await asyncio.to_thread(self._check_next)
         await asyncio.to_thread(self._find_live_set)
         await self._note(self._tail.head)
-        await self._publish_documents(missing)
+        await self._publish_documents(await self._keys.missing())
 
     @property
     def lost(self) -> str | None:
@@ -106,33 +117,22 @@ class Publisher:
             "database"
         )
 
-    async def outdated(self) -> bool:
-        """Whether another delegation list is in force than the one under which the log was checked."""
-        return await asyncio.to_thread(self._in_force) != self._delegations
+    async def check_current(self) -> None:
+        """Raise `Outdated` when another delegation list is in force."""
+        if await asyncio.to_thread(self._version_in_force) != self._delegations:
+            raise Outdated
 
-    async def adopt_from_topic(self) -> None:
-        """Adopt what the root signed and the database lacks. Raises `LogMismatch`, saying why it cannot be adopted."""
-        # Again after each: a key set may be ahead under a list that was adopted just now.
-        while lists := await self._keys.newer_lists():
-            refused = None
-            for listed in lists:
-                try:
-                    await asyncio.to_thread(self._adopt, listed)
-                    refused = None
-                except (Conflict, InvalidRequest) as error:
-                    refused = (
-                        f"the keys topic holds delegation list {listed.version}, which the root signed, and it cannot "
-                        f"be adopted: {error}; sign another one on top of it"
-                    )
-            if refused is not None:
-                raise LogMismatch(refused)
+    async def check_keys(self) -> None:
+        """Raise `Outdated` when the topic holds a newer list, and `LogMismatch`."""
+        if await self._keys.newer_lists():
+            raise Outdated
 
     async def publish_documents(self) -> None:
         """Publish key sets and delegation lists that Kafka does not have yet."""
         documents = await asyncio.to_thread(self._unpublished)
         if documents:
             # A list that got there first is the one that readers believe.
-            await self.adopt_from_topic()
+            await self.check_keys()
         await self._publish_documents(documents)
 
     async def publish_records(self) -> int:
@@ -210,27 +210,38 @@ class Publisher:
         with self._storage.read() as session:
             return load_terms(session)
 
-    def _in_force(self) -> int:
+    def _in_force(self) -> bytes:
+        with self._storage.read() as session:
+            return newest_document(session, DelegationList.TYPE).compact
+
+    def _version_in_force(self) -> int:
         with self._storage.read() as session:
             return head_of(session).delegations
 
-    def _trusted(self) -> Trust:
+    def _check_signer(self, trust: Trust) -> None:
         with self._storage.read() as session:
-            terms, signing = load_terms(session), event_key(session).kid
-            listed = newest_document(session, DelegationList.TYPE).compact
-        trust = Trust(terms.issuer, terms.root)
-        trust.receive(listed, 0)
+            signing = event_key(session).kid
         if trust.event_key(signing) is None:
             raise LogMismatch(
                 f"the delegation list in force does not delegate to {signing}, which signs here: the root must sign one "
                 "that does (revocast trust delegate)"
             )
-        self._delegations = trust.versions[0]
-        return trust
 
-    def _adopt(self, listed: SignedList) -> None:
-        self._desk.adopt(listed.compact, actor="root")
-        self._mark_document(f"delegations/{listed.version}")
+    def _adopt(self, lists: Sequence[SignedList]) -> None:
+        """Adopt them in their order. Raises `LogMismatch` when the newest cannot be adopted."""
+        refused = None
+        for listed in lists:
+            try:
+                self._desk.adopt(listed.compact, actor="root")
+                self._mark_document(f"delegations/{listed.version}")
+                refused = None
+            except (Conflict, InvalidRequest) as error:
+                refused = (
+                    f"the keys topic holds delegation list {listed.version}, which the root signed, and it cannot be "
+                    f"adopted: {error}; sign another one on top of it"
+                )
+        if refused is not None:
+            raise LogMismatch(refused)
 
     def _check_next(self) -> None:
         """What Kafka lost can only be published again while the database has it."""

@@ -27,7 +27,7 @@ from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
 from revocast.issuer.reissuing import Reissue
 from revocast.issuer.relay.election import ElectionLost, election_for
-from revocast.issuer.relay.publisher import Parts, Publisher
+from revocast.issuer.relay.publisher import Outdated, Parts, Publisher
 from revocast.issuer.relay.reading import Consumers
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
@@ -152,15 +152,16 @@ class Relay:
                     checkpoint_at = self._publication.relay.checkpoint_at
                     self._report("publishing", publisher.lost, checkpoint_at=checkpoint_at)
                     self._publication.leading = True
-                    await self._publish_while_it_holds(publisher)
+                    await self._publish_until_stopped(publisher)
+                except Outdated:
+                    continue
                 except LogMismatch:
                     await publisher.publish_audit()
                     raise
                 finally:
                     self._publication.leading = False
 
-    async def _publish_while_it_holds(self, publisher: Publisher) -> None:
-        """Publish until the relay stops, or another delegation list is in force."""
+    async def _publish_until_stopped(self, publisher: Publisher) -> None:
         loop = asyncio.get_running_loop()
         checkpoint_due = timers_due = loop.time()
         while not self._stop.is_set():
@@ -171,7 +172,7 @@ class Relay:
             await publisher.publish_documents()
             published = await publisher.publish_records()
             if published >= _BURST or loop.time() >= checkpoint_due:
-                await publisher.adopt_from_topic()
+                await publisher.check_keys()
                 t = await publisher.publish_checkpoint()
                 self._report("publishing", checkpoint_at=t)
                 checkpoint_due = loop.time() + _CHECKPOINT_EVERY_S
@@ -179,8 +180,7 @@ class Relay:
             if loop.time() >= timers_due:
                 await asyncio.to_thread(self._handle_timers)
                 timers_due = loop.time() + _TIMERS_EVERY_S
-            if await publisher.outdated():
-                return
+            await publisher.check_current()
             # A part of a new epoch's live set at a time: what was revoked in between does not wait for all of it.
             if not await asyncio.to_thread(self._reissue_some):
                 await self._next_work(marks, min(checkpoint_due, timers_due))

@@ -91,6 +91,7 @@ class Issuer:
                 "REVOCAST_HOME": str(self.home),
                 "REVOCAST_ISSUER": self.url,
                 "REVOCAST_LISTEN": f"127.0.0.1:{self._port}",
+                "REVOCAST_PUBLISH_TIMEOUT": "20",  # on a busy machine, too, the answer is `published`
             }
         )
 

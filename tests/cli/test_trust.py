@@ -49,6 +49,13 @@ class Holder:
         assert done.code == 0, done.err
         return done.data
 
+    def wait_for_issuer(self) -> None:
+        """Until it has taken what was published straight to Kafka; while it is distrusted it answers nobody."""
+        version = self.show("--kafka")["version"]
+        deadline = time.monotonic() + 30
+        while (done := self.cli("trust", "show", "--json")).code or done.data["version"] < version:
+            assert time.monotonic() < deadline, "the issuer did not take the list from the topic"
+
     def kids(self, state: str, role: str = "event") -> list[str]:
         return [key["kid"] for key in self.show()["keys"] if (key["state"], key["role"]) == (state, role)]
 
@@ -59,6 +66,7 @@ class Holder:
 
 
 def test_show_says_the_same_from_the_issuer_and_from_kafka(trust: Holder) -> None:
+    assert trust.cli("block", "session", "any").code == 0, "so everything before it is on Kafka, too"
     online, topic = trust.show(), trust.show("--kafka")
     for name in ("issuer", "version", "epoch", "root", "roots", "expires_at", "distrust"):
         assert online[name] == topic[name], name
@@ -175,6 +183,7 @@ async def test_publish_sends_nothing_that_readers_would_refuse(
     unpinned = trust.isolated.having(REVOCAST_ISSUER=trust.show()["issuer"], REVOCAST_KAFKA=kafka)
     nobody = unpinned("trust", "publish", str(signed), "--kafka", "--yes")
     assert (nobody.code, "REVOCAST_ROOT" in nobody.err) == (2, True)
+    trust.wait_for_issuer()
 
 
 async def test_what_strangers_write_to_the_topic_does_not_become_the_list_in_force(
@@ -214,10 +223,7 @@ def test_the_distrust_of_the_issuer_ends_over_kafka_because_it_gives_no_token_me
     trust.does("distrust", "--issuer", "--kafka")
     assert trust.show("--kafka")["distrust"] == {"kids": [], "issuer": True}
     trust.does("distrust", "--issuer", "--again", "--kafka")
-    version = trust.show("--kafka")["version"]
-    deadline = time.monotonic() + 30
-    while (done := trust.cli("trust", "show", "--json")).code or done.data["version"] < version:
-        assert time.monotonic() < deadline, "the issuer did not take the list from the topic"
+    trust.wait_for_issuer()
 
 
 def test_a_snapshot_key_is_replaced_by_one_that_is_made_here(trust: Holder, tmp_path: Path) -> None:

@@ -164,6 +164,8 @@ def _answer(successor: DelegationList, root: PublicKey, outcome: Mapping[str, An
         said.append(f"  signs    {active}")
     if data["status"] == "signed":
         said.append(f"Bring it online: revocast trust publish {data['out']}")
+    if "topic" in data:
+        said.append("The issuer takes it from there. Decide nothing else until `revocast trust show` has it.")
     return Answer(
         data, lines(*said, style="bold yellow" if pending else "bold green"), PENDING if pending else 0
     )

@@ -130,24 +130,24 @@ async def test_i11_the_command_line_shows_nothing_that_acts(
     port, home, token = free_port(), tmp_path / "home", tmp_path / "token.jwt"
     init(Home(home), Plan(url := f"http://127.0.0.1:{port}"))
     cli = Cli({"REVOCAST_ISSUER": url, "REVOCAST_HOME": str(home)})
+    sub = "".join(text for text in ACTIVE if text != "\x00")
     async with Authority(home) as authority:
+        token.write_text(await authority.user_token(sub))
         with serving(authority.app, port):
-            for sub in (text for text in ACTIVE if text != "\x00"):
-                token.write_text(await authority.user_token(sub))
-                for code, *arguments in (
-                    (3, "block", "subject", sub, "--reason", "pending: there is no relay here"),
-                    (0, "list"),
-                    (0, "list", "--json"),
-                    (0, "list", "--value", sub),
-                    (0, "explain", str(token)),
-                    (6, "block", "subject", "bob", "--reason", sub),
-                    (3, "lift", "subject", sub),
-                ):
-                    with subtests.test(ascii(arguments)):
-                        done = cli(*map(str, arguments))
-                        shown = done.out + done.err
-                        assert done.code == code, ascii(shown)
-                        assert not [char for char in shown if not (char.isprintable() or char == "\n")]
+            for code, *arguments in (
+                (3, "block", "subject", sub, "--reason", "pending: there is no relay here"),
+                (0, "list"),
+                (0, "list", "--json"),
+                (0, "list", "--value", sub),
+                (0, "explain", str(token)),
+                (6, "block", "subject", "bob", "--reason", sub),
+                (3, "lift", "subject", sub),
+            ):
+                with subtests.test(ascii(arguments)):
+                    done = cli(*map(str, arguments))
+                    shown = done.out + done.err
+                    assert done.code == code, ascii(shown)
+                    assert not [char for char in shown if not (char.isprintable() or char == "\n")]
 
 
 async def test_i11_a_spreadsheet_formula_stays_text(authority: Authority) -> None:

@@ -39,6 +39,8 @@ class AuditType(StrEnum):
     RECORD_REJECTED = "revocast.record.rejected"
     RECORD_REPLAYED = "revocast.record.replayed"
     PUBLISHING_REFUSED = "revocast.publishing.refused"
+    LOG_REPUBLISHED = "revocast.log.republished"
+    DATABASE_RECOVERED = "revocast.database.recovered"
 
 
 class AuditEvent(Model):

@@ -96,6 +96,7 @@ class Follower:
             ) as error:  # a defect must not leave the service deaf: it is told, and tried again
                 self.problem = f"a defect in the guard: {type(error).__name__}"
                 logger.exception("the guard's reader failed; starting it again")
+            _end_if_cancelled()
             await asyncio.sleep(self._connect_backoff.next())
 
     async def _session(self) -> None:
@@ -116,6 +117,7 @@ class Follower:
             self._asked_at = float("-inf")
             connected_at = self._clock().monotonic
             while True:
+                _end_if_cancelled()
                 if asking is not None and asking.done() and not asking.cancelled():
                     asking.result()  # a defect in asking is one of the session
                 if (asking is None or asking.done()) and self._should_ask():
@@ -244,3 +246,10 @@ class Follower:
         limit = self._core.freshness.limits.link_age / 2
         if age is not None and min(age, now.monotonic - connected_at) > limit:
             raise _LinkLost(f"no answer for {age:.0f} s")
+
+
+def _end_if_cancelled() -> None:
+    # A cancellation that comes in the moment of an answer gets lost in `asyncio.wait_for` (Python 3.11), with which aiokafka
+    # waits. Without this one stop in a hundred would wait for ever.
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
-from revocast.schemas.chain import Chain
+from revocast.schemas.chain import MAX_CLOCK_LEAD, Chain
 from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
@@ -271,8 +271,6 @@ class GuardCore:
         for verdict in verdicts:
             if verdict.outcome is Outcome.APPLIED:
                 self._apply(topic, verdict, now)
-            elif verdict.outcome is Outcome.UPGRADE and topic is Topic.KEYS:
-                self._readiness.key_event_not_understood()
         self._tally.add(topic, verdicts)
         return verdicts
 
@@ -282,7 +280,7 @@ class GuardCore:
         elif topic is Topic.CHECKPOINTS:
             self._take_checkpoint(now)
         elif verdict.record is not None:
-            self._take_record(verdict.record, verdict.record_hash)
+            self._take_record(verdict.record, verdict.record_hash, now)
             self.applied_offset = verdict.offset
 
     def _take_keys(self) -> None:
@@ -299,7 +297,7 @@ class GuardCore:
             self.freshness.saw_authority(checkpoint.t, now)
             self.verifier.newest_t = max(self.verifier.newest_t, checkpoint.t)
 
-    def _take_record(self, record: Record, record_hash: bytes) -> None:
+    def _take_record(self, record: Record, record_hash: bytes, now: Instant) -> None:
         verifier = self.verifier
         # Before the rows: by the time that drops a row, the token that it refused must have expired.
         verifier.newest_t = max(verifier.newest_t, record.t)
@@ -311,6 +309,9 @@ class GuardCore:
                 verifier.rows_changed()
         elif record.closes_live_set:
             verifier.denylist = self._building
+            if verifier.newest_t > now.wall + MAX_CLOCK_LEAD:
+                # What a compromised key claimed the time to be ends with its table.
+                verifier.newest_t = record.t
             verifier.terms_changed()
         else:
             return

@@ -34,11 +34,6 @@ class Readiness:
         self._floor = floor
         self._awaited: tuple[Checkpoint, float] | None = None
         self._rereading_since: float | None = None
-        self._keys_not_understood = False
-
-    def key_event_not_understood(self) -> None:
-        """A signed event on the keys topic is of a kind that this version does not know."""
-        self._keys_not_understood = True
 
     def reread(self, now: Instant) -> None:
         """The log is about to be read again; until its end is reached, another time would bring nothing."""
@@ -46,9 +41,9 @@ class Readiness:
 
     def update(self, now: Instant) -> None:
         """Take in what changed in the chain, the trust and the freshness."""
-        if self._awaited and self._reached(self._awaited[0]):
-            self._awaited = None
         newest = self._chain.checkpoint
+        if self._awaited and (self._reached(self._awaited[0]) or not _covers(newest, self._awaited[0])):
+            self._awaited = None
         if self._awaited is None and newest and not self._reached(newest):
             self._awaited = (newest, now.monotonic)
         since = self._rereading_since
@@ -62,7 +57,7 @@ class Readiness:
                 "no delegation list that the pinned root signed has been read"
             ]  # and so nothing else either
         found = [*self._not_read(), *self._chain_flaws()]
-        if self._keys_not_understood:
+        if self._trust.misread:
             found.append("the keys topic holds a signed event that this version does not understand: upgrade")
         if self._freshness.state is State.READY:
             lost = self.lost(now)
@@ -87,7 +82,7 @@ class Readiness:
     def cure(self, now: Instant) -> Cure:
         """What may help; nothing also while the log is being read again."""
         flaws = self._chain.flaws
-        if self._keys_not_understood or Flaw.UPGRADE in flaws:
+        if self._trust.misread or Flaw.UPGRADE in flaws:
             return Cure.NOTHING
         if Flaw.FORK in flaws:
             return Cure.ANEW
@@ -146,3 +141,8 @@ class Readiness:
             and position is not None
             and (position.epoch, position.n) >= (checkpoint.epoch, checkpoint.n)
         )
+
+
+def _covers(newest: Checkpoint | None, awaited: Checkpoint) -> bool:
+    # What is older than one that is awaited came after the signer of that one was compromised.
+    return newest is not None and newest.order >= awaited.order

@@ -13,6 +13,8 @@
 
 A record that waits blocks none behind it: junk costs a reader one look at the keys topic, never its place in the log. What
 is old costs its signature, and is read no further.
+
+What a compromised key said ends with the key: a checkpoint or a fault of a signer that is no longer listed counts no more.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 
-__all__ = ["Chain", "Flaw"]
+__all__ = ["MAX_CLOCK_LEAD", "Chain", "Flaw"]
 
 GAP_SECONDS: Final = 2.0
 MAX_CLOCK_LEAD: Final = 600
@@ -53,6 +55,7 @@ class Flaw(StrEnum):
 @dataclass(frozen=True, slots=True)
 class _Ahead:
     record: Record
+    kid: str
     hash: bytes
     offset: int
 
@@ -67,7 +70,8 @@ class Chain:
     def __init__(self, trust: Trust, position: Position | None = None) -> None:
         self.trust = trust
         self.position = position
-        self.checkpoint: Checkpoint | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._checkpoint_kid = ""
         self._closed = position is not None
         self._ahead: dict[tuple[int, int], _Ahead] = {}
         self._unknown: list[tuple[bytes, int]] = []
@@ -76,7 +80,12 @@ class Chain:
         self._gap_since: float | None = None
         self._gap_at = (0, 0)
         self._fork = False
-        self._upgrade = False
+        self._misread: set[str] = set()  # whose events were not understood
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest that was believed; None: there is none, or its signer was compromised since."""
+        return self._checkpoint if self.trust.record_key(self._checkpoint_kid) else None
 
     @property
     def flaws(self) -> tuple[Flaw, ...]:
@@ -86,7 +95,7 @@ class Chain:
             Flaw.EPOCH: not self._closed or self._behind_epoch(),
             Flaw.GAP: self._place_now < self._gap_at,
             Flaw.FORK: self._fork,
-            Flaw.UPGRADE: self._upgrade,
+            Flaw.UPGRADE: any(self.trust.record_key(kid) for kid in self._misread),
         }
         return tuple(flaw for flaw, present in flaws.items() if present)
 
@@ -180,7 +189,7 @@ class Chain:
         newest = self.checkpoint
         if newest and (checkpoint.order <= newest.order or checkpoint.t < newest.t):
             return Verdict(Outcome.REPLAY, offset, "not newer than the newest seen")
-        self.checkpoint = checkpoint
+        self._checkpoint, self._checkpoint_kid = checkpoint, envelope.kid
         self._compare(checkpoint)
         return Verdict(Outcome.APPLIED, offset)
 
@@ -213,7 +222,7 @@ class Chain:
         except SchemaError as error:
             if self.trust.event_key(envelope.kid) is None:
                 return Verdict(Outcome.REJECTED, offset, "signed by a retired event key, and not a record")
-            self._upgrade = True
+            self._misread.add(envelope.kid)
             return Verdict(Outcome.UPGRADE, offset, str(error))
         if not self.trust.covers_record(envelope.kid, record.epoch, record.n):
             return Verdict(
@@ -222,7 +231,7 @@ class Chain:
         versions = self.trust.versions
         if record.delegations > versions[0] or record.key_set > versions[1]:
             return self._wait(value, offset, "names key versions that have not been read", final=final)
-        return self._place(record, envelope.hash, offset)
+        return self._place(record, envelope.kid, envelope.hash, offset)
 
     def _is_old(self, kid: str, event: Event) -> bool:
         # To read a thousand rows takes ten times as long as to verify them, and anybody can send old records again.
@@ -235,7 +244,7 @@ class Chain:
             and self.trust.covers_record(kid, epoch, n)
         )
 
-    def _place(self, record: Record, record_hash: bytes, offset: int) -> Verdict:
+    def _place(self, record: Record, kid: str, record_hash: bytes, offset: int) -> Verdict:
         position = self._position_for(record)
         if position is None or (record.epoch, record.n) <= (position.epoch, position.n):
             if (
@@ -244,25 +253,27 @@ class Chain:
                 and record.epoch == position.epoch
                 and record_hash != position.hash
             ):
+                if self.trust.event_key(kid) is None:
+                    return Verdict(Outcome.REJECTED, offset, "a retired key rewrites what it signed")
                 self._fork = True
                 return Verdict(Outcome.FORK, offset, f"another record {record.n} than the one applied")
             return Verdict(Outcome.REPLAY, offset, f"record {record.epoch}/{record.n} is not new")
         if record.n > position.n + 1:
             if len(self._ahead) < _MAX_AHEAD:
-                self._ahead.setdefault((record.epoch, record.n), _Ahead(record, record_hash, offset))
+                self._ahead.setdefault((record.epoch, record.n), _Ahead(record, kid, record_hash, offset))
             return Verdict(Outcome.HELD, offset, f"record {position.n + 1} has not arrived")
         if record.prev != position.hash:
             self._fork = True
             return Verdict(Outcome.FORK, offset, f"record {record.n} follows another history")
         if record.t < position.t:
-            self._upgrade = True
+            self._misread.add(kid)
             return Verdict(Outcome.UPGRADE, offset, f"t: record {record.n} goes back in time")
         if record.epoch != (self.position.epoch if self.position else 0):
             self._closed = False
         self._closed = self._closed or record.closes_live_set
         self.position = position.after(record, record_hash)
-        if self.checkpoint:
-            self._compare(self.checkpoint)
+        if checkpoint := self.checkpoint:
+            self._compare(checkpoint)
         return Verdict(Outcome.APPLIED, offset, "", record, record_hash)
 
     def _position_for(self, record: Record) -> Position | None:
@@ -282,7 +293,7 @@ class Chain:
     def _drain(self) -> list[Verdict]:
         verdicts: list[Verdict] = []
         while held := self._ahead.pop((self._place_now[0], self._place_now[1] + 1), None):
-            verdicts.append(self._place(held.record, held.hash, held.offset))
+            verdicts.append(self._place(held.record, held.kid, held.hash, held.offset))
         self._ahead = {place: held for place, held in self._ahead.items() if place > self._place_now}
         return verdicts
 

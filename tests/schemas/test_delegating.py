@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -209,3 +210,16 @@ def test_the_warning_begins_sixty_days_before_the_expiry_and_says_when_it_is_ove
     assert "expires in 0 days" in str(expiry_warning(T, T - 1))
     assert str(expiry_warning(T, T)).startswith("the delegation list has expired")
     assert str(expiry_warning(T, T + _DAY)).startswith("the delegation list has expired")
+
+
+def test_a_root_is_never_delegated_to_nor_a_delegated_key_made_root() -> None:
+    holder = Holder()
+    refused(
+        lambda: first_list(_ROOTS[0].public, [(_ROOTS[0].public.jwk, Role.EVENT)], T), "a root signs lists"
+    )
+    holder.rotate_root()
+    for root in _ROOTS[:2]:
+        jwks = [(root.public.jwk, Role.EVENT)]
+        refused(partial(holder.in_force.delegated, jwks, T, 1), "a root signs lists")
+    roots = holder.listed.roots.handed_over(holder.root, _KEYS[0].public, ISSUER)
+    refused(lambda: holder.in_force.rooted(roots, T, 1), "a root signs lists")

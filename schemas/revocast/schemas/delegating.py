@@ -7,6 +7,7 @@ makes it count. The rules, so that no list can be signed which readers would hav
 * Within an epoch `opened_by` stays; a list that opens an epoch has none.
 * A key that is listed stays listed, except in a list that opens an epoch: its records must go on verifying.
 * At least one event key without a bound is left: else nothing could be signed any more.
+* No root is delegated to. An issuer that lies may offer a root's own public key as its event key.
 * `distrust` names token-signing keys. A delegated key that was stolen is dropped by a new epoch instead.
 """
 
@@ -90,7 +91,9 @@ class InForce:
         """Refuse what these kids signed, beside those refused before; `issuer`: refuse everything. Raises `SchemaError`."""
         earlier = self.listed.distrust
         if delegated := set(kids := tuple(kids)) & {key.public.kid for key in self.listed.keys}:
-            raise SchemaError(f"kid: {min(delegated)} signs no tokens; it is on the delegation list")
+            raise SchemaError(
+                f"kid: {min(delegated)} signs no tokens; it is on the delegation list, which `compromised` takes it off"
+            )
         distrust = Distrust(
             kids=tuple(dict.fromkeys((*earlier.kids, *kids))), issuer=issuer or earlier.issuer
         )
@@ -174,6 +177,8 @@ def _listing(fields: Mapping[str, Any]) -> DelegationList:
         raise SchemaError(f"{where}{first.get('ctx', {}).get('error') or first['msg']}") from None
     if not any(key.role is Role.EVENT and key.bound is None for key in successor.keys):
         raise SchemaError("keys: no event key would be left that signs; delegate another one first")
+    if {key.public.kid for key in successor.keys} & set(successor.roots.claimed()):
+        raise SchemaError("keys: a root signs lists and nothing else; it cannot be delegated to")
     if len(canonical_json(successor.model_dump(mode="json"))) > MAX_LIST_BYTES - _CLAIMS_BYTES:
         raise SchemaError("the list is longer than readers take: take back kids that are distrusted no more")
     return successor

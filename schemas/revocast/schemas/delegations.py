@@ -138,6 +138,12 @@ class Roots(Model):
             signer = PublicKey.from_jwk({**jwks[index + 1], "kid": thumbprints[index + 1]})
         return RootChain(thumbprints, signer)
 
+    def claimed(self) -> tuple[str, ...]:
+        """The thumbprints of all roots, no hand-over verified: for whoever writes a list. Raises `JoseError`."""
+        successors = (parse_json(parse_compact(each, _MAX_HANDOVER_BYTES).payload) for each in self.handovers)
+        jwks = [self.first, *(body["jwk"] for body in successors if isinstance(body, dict) and "jwk" in body)]
+        return tuple(map(thumbprint, jwks))
+
     def handed_over(self, current: Signer, successor: PublicKey, issuer: str) -> "Roots":
         """These roots of `issuer` and one more, signed by the current one."""
         header = {"alg": current.alg, "kid": current.kid, "typ": _HANDOVER_TYP}

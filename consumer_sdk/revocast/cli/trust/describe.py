@@ -1,4 +1,8 @@
-"""What one delegation list changes against another, a line for each change; what the root's holder reads before signing."""
+"""What one delegation list changes against another, and what stays: what the root's holder reads before signing.
+
+All of the list is said: the list before may be an old one, which somebody handed to an offline machine, so that what stays
+is news, too.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +13,7 @@ __all__ = ["changes", "show_place"]
 
 
 def changes(old: DelegationList | None, new: DelegationList, roots: tuple[str | None, str]) -> list[str]:
-    """`roots` are the thumbprints of the roots that sign the old list and the new one. Old values, then new ones."""
+    """A line for each. `roots` are the thumbprints of the roots that sign the old list and the new one; old values come first."""
     return list(_changes(old, new, roots))
 
 
@@ -26,10 +30,11 @@ def _changes(old: DelegationList | None, new: DelegationList, roots: tuple[str |
             if old
             else ""
         )
+    else:
+        yield f"epoch     {new.epoch}"
     yield f"expires   {show_time(old.expires_at) if old else 'none'} -> {show_time(new.expires_at)}"
     before, after = roots
-    if before != after:
-        yield f"root      {before or 'none'} -> {after}"
+    yield f"root      {before or 'none'} -> {after}" if before != after else f"root      {after}"
     yield from _key_changes(old, new)
     yield from _distrust_changes(old.distrust if old else Distrust(), new.distrust)
 
@@ -45,18 +50,21 @@ def _key_changes(old: DelegationList | None, new: DelegationList) -> Iterator[st
     for kid in was.keys() & now.keys():
         if was[kid].bound != now[kid].bound:
             yield f"retires   {_named(now[kid])}: good up to {show_place(now[kid].bound)}, and for nothing else"
+        elif now[kid].bound:
+            yield f"keeps     {_named(now[kid])}: retired at {show_place(now[kid].bound)}"
+        else:
+            yield f"keeps     {_named(now[kid])}"
 
 
 def _distrust_changes(old: Distrust, new: Distrust) -> Iterator[str]:
-    if old.issuer != new.issuer:
-        yield (
-            "distrusts the whole issuer: every service refuses every token"
-            if new.issuer
-            else "trusts the issuer again"
-        )
+    if new.issuer:
+        still = " still" if old.issuer else ""
+        yield f"distrusts{still} the whole issuer: every service refuses every token"
+    elif old.issuer:
+        yield "trusts the issuer again"
     for kid in new.kids:
-        if kid not in old.kids:
-            yield f"distrusts {kid}: every token that this key signed is refused"
+        still = " still" if kid in old.kids else ""
+        yield f"distrusts{still} {kid}: every token that this key signed is refused"
     for kid in old.kids:
         if kid not in new.kids:
             yield f"trusts    {kid} again: tokens that this key signed are accepted"

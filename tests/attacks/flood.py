@@ -25,7 +25,9 @@ async def flood(deployment: Deployment, records: int) -> list[str]:
     for number, shot in enumerate(attacker.shots(records)):
         topic, key = deployment.name(shot.topic), shot.key
         if shot.topic is Topic.CHECKPOINTS or shot.value is None:
-            key = key or b""  # a compacted topic takes no record without a key, and aiokafka none with nothing
+            key = (
+                key or b""
+            )  # a compacted topic takes no record without a key, and aiokafka none with nothing
         sent.append(
             await deployment.others.send(topic, shot.value, key=key, partition=0, headers=list(shot.headers))
         )

@@ -35,7 +35,12 @@ def test_the_sdk_brings_neither_faust_nor_fastapi_nor_sqlalchemy(tmp_path: Path)
     installed = {line.split("==")[0] for line in uv("pip", "freeze", "--python", python).splitlines()}
     assert "revocast" in {name.split(" ")[0] for name in installed}
     assert not installed & {"faust-streaming", "fastapi", "starlette", "sqlalchemy", "typer", "httpx"}
-    assert not installed & {"cachetools", "circuitbreaker", "tenacity", "prometheus-client"}  # the extras bring them
+    assert not installed & {
+        "cachetools",
+        "circuitbreaker",
+        "tenacity",
+        "prometheus-client",
+    }  # the extras bring them
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTHON"))}
     program = "from revocast.sdk import Guard; import revocast.testing; print(Guard.__name__)"
     done = subprocess.run([python, "-c", program], env=clean, capture_output=True, text=True, check=False)

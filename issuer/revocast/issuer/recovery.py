@@ -26,7 +26,7 @@ from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.errors import Conflict
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.recovery_desk import RecoveryDesk
-from revocast.issuer.relay.election import election_for
+from revocast.issuer.relay.election import Election, election_for
 from revocast.issuer.relay.log_tail import claimed_number
 from revocast.issuer.relay.reading import Consumers, PartitionReader
 from revocast.issuer.storage import Storage
@@ -35,6 +35,8 @@ from revocast.schemas.settings import KafkaSettings
 __all__ = ["Progress", "recover"]
 
 _REQUEST_MS: Final = 10_000
+_SEAT_S: Final = 3.0
+_SEAT_EVERY_S: Final = 0.1
 
 Progress = Callable[[str, int, int], None]
 """Told of a topic, how many of its records were read, and how many there are."""
@@ -55,9 +57,8 @@ async def recover(
     Raises `Conflict` while an issuer holds the relay's seat, `LogMismatch` for records of a newer release, `KafkaError`.
     """
     started, election = time.monotonic(), election_for(storage)
-    if not await election.stand():
-        raise Conflict("an issuer publishes from this database, or would; stop every issuer first")
     try:
+        await _take_seat(election)
         async with AsyncExitStack() as stack:
             consumers = await _consumers(stack, kafka)
             desk = await asyncio.to_thread(
@@ -70,6 +71,15 @@ async def recover(
             return replace(account, seconds=time.monotonic() - started)
     finally:
         await election.resign()
+
+
+async def _take_seat(election: Election) -> None:
+    # PostgreSQL lets go of a process's lock a moment after the process has ended.
+    deadline = time.monotonic() + _SEAT_S
+    while not await election.stand():
+        if time.monotonic() > deadline:
+            raise Conflict("an issuer publishes from this database, or would; stop every issuer first")
+        await asyncio.sleep(_SEAT_EVERY_S)
 
 
 async def _consumers(stack: AsyncExitStack, kafka: KafkaSettings) -> Consumers:

@@ -1,6 +1,7 @@
 """Asking the real issuer over real HTTP, while what the guard knows is too old. A front door of the issuer's can be blocked."""
 
 import asyncio
+import gzip
 import json
 import logging
 import secrets
@@ -247,6 +248,28 @@ async def test_what_is_no_answer_refuses(
     assert front.asked == tries
     front.reset()
     assert await stale.averify(issuer.mint())
+
+
+async def test_an_answer_is_measured_as_it_was_sent_so_none_unpacks_to_gigabytes(
+    issuer: LoneIssuer, front: Front, stale: Guard
+) -> None:
+    whole = json.dumps({"active": False}).encode()
+    front.fault = answering(200, gzip.compress(whole), **{"content-encoding": "gzip"})
+    with pytest.raises(GuardStale, match="is compressed"):
+        await stale.averify(issuer.mint())
+    front.fault = answering(200, whole, **{"content-encoding": "identity"})
+    with pytest.raises(TokenInactive):
+        await stale.averify(issuer.mint())
+
+
+@pytest.mark.parametrize("endpoint", ["https://127.0.0.1:99999/", "https://xn--/"])
+async def test_an_endpoint_that_cannot_be_refuses(
+    issuer: LoneIssuer, clock: Aging, tmp_path: Path, endpoint: str
+) -> None:
+    async with issuer.guard(tmp_path, clock=clock, introspection_endpoint=endpoint) as guard:
+        clock.passed = 4000
+        with pytest.raises(GuardStale, match="cannot be reached"):
+            await guard.averify(issuer.mint())
 
 
 async def test_a_no_is_a_no_whatever_is_beside_it(issuer: LoneIssuer, front: Front, stale: Guard) -> None:

@@ -181,7 +181,8 @@ class Introspector:
                 status, body = await self._post(self._endpoint, token)
         except TimeoutError:
             raise _Passing("the issuer did not answer in time") from None
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        # Its transport lets other errors out: a name or a port in the URL that the system cannot take.
+        except (httpx.RequestError, httpx.InvalidURL, OSError, ValueError, ExceptionGroup) as error:
             raise _Passing(f"the issuer cannot be reached ({type(error).__name__})") from None
         if status == 401:
             raise NoAnswer("the issuer refuses this client (REVOCAST_CLIENT_ID, REVOCAST_CLIENT_SECRET)")
@@ -221,8 +222,11 @@ class Introspector:
             raise NoAnswer("the introspection endpoint is not an https URL")
         answer = await self._http.send(request, stream=True)
         try:
+            # As it was sent: unpacked, a kilobyte can be gigabytes before anybody could measure them.
+            if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                raise NoAnswer("the issuer's answer is compressed, which it was asked not to be")
             body = b""
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.aiter_raw():
                 body += chunk
                 if len(body) > _MAX_BYTES:
                     raise NoAnswer("the issuer's answer is too long")

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from revocast.sdk import TokenError
 from revocast.sdk.integrations.asgi import RevocastMiddleware
 from revocast.testing import Authority, InMemoryGuard
 from tests.sdk.serving import serving
@@ -94,3 +95,33 @@ async def test_a_websocket_is_refused_in_its_handshake(
         assert sent[0]["status"] == 401
     else:
         assert sent == [{"type": "websocket.close", "code": 1008, "reason": "token_missing"}]
+
+
+async def test_a_connection_of_an_unknown_type_does_not_reach_the_application(
+    revocast_guard: InMemoryGuard,
+) -> None:
+    reached = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope["type"])
+
+    async def silent(*_: Any) -> Any:
+        return {}
+
+    guarded = RevocastMiddleware(application, revocast_guard)
+    with pytest.raises(NotImplementedError, match="webtransport"):
+        await guarded({"type": "webtransport", "path": "/", "headers": []}, silent, silent)
+    await guarded({"type": "lifespan"}, silent, silent)
+    assert reached == ["lifespan"]
+
+
+@pytest.mark.parametrize(
+    "form", ["\xa0Bearer {}", "Bearer {}\xa0", "Bearer {}\x85", "Bearer {}\x1c", "Bearer\t{}"]
+)
+async def test_what_only_looks_like_white_space_makes_no_good_header(
+    revocast_guard: InMemoryGuard, revocast_authority: Authority, form: str
+) -> None:
+    token = revocast_authority.mint()
+    with pytest.raises(TokenError):
+        revocast_guard.verify_request([form.format(token)])
+    assert revocast_guard.verify_request([f" \tbearer  {token}\t "]).subject

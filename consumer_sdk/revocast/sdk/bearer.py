@@ -16,7 +16,7 @@ def bearer_token(authorization: Sequence[str]) -> str:
         raise TokenMissing("The request carries no bearer token.")
     if len(authorization) > 1:
         raise RequestMalformed("The request has more than one Authorization header.")
-    scheme, _, token = authorization[0].strip().partition(" ")
+    scheme, _, token = authorization[0].strip(" \t").partition(" ")
     if scheme.lower() != "bearer":
         raise TokenMissing("The request carries no bearer token.")
     token = token.strip(" ")

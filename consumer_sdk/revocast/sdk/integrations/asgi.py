@@ -45,7 +45,14 @@ class RevocastMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._public:
+        kind = scope["type"]
+        if kind not in (
+            "http",
+            "websocket",
+            "lifespan",
+        ):  # whatever comes after them has no answer here that refuses
+            raise NotImplementedError(f"{kind}: connections of this type cannot be judged")
+        if kind == "lifespan" or scope["path"] in self._public:
             await self._app(scope, receive, send)
             return
         headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]

@@ -134,6 +134,7 @@ async def test_an_issuer_that_its_root_distrusts_hands_out_no_token_and_is_not_r
     assert (await bring(authority, listed, root)).status_code == 200
     answer = await authority.ask_token(authority.operator)
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert "the root distrusts this issuer" in answer.json()["error_description"]
     ready = await authority.http.get("/readyz")
     assert (ready.status_code, ready.json()["code"]) == (503, "no_signing_key")
     assert (await authority.call("GET", "/v1/status", token)).status_code == 401

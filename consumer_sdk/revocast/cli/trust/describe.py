@@ -42,18 +42,19 @@ def _changes(old: DelegationList | None, new: DelegationList, roots: tuple[str |
 def _key_changes(old: DelegationList | None, new: DelegationList) -> Iterator[str]:
     was = {key.public.kid: key for key in old.keys} if old else {}
     now = {key.public.kid: key for key in new.keys}
-    for kid in now.keys() - was.keys():
-        yield f"adds      {_named(now[kid])}"
-    for kid in was.keys() - now.keys():
-        fate = "it was retired" if was[kid].bound else "nothing that it signs is believed any more"
-        yield f"drops     {_named(was[kid])}: {fate}"
-    for kid in was.keys() & now.keys():
-        if was[kid].bound != now[kid].bound:
-            yield f"retires   {_named(now[kid])}: good up to {show_place(now[kid].bound)}, and for nothing else"
-        elif now[kid].bound:
-            yield f"keeps     {_named(now[kid])}: retired at {show_place(now[kid].bound)}"
+    for kid, key in was.items():
+        if kid not in now:
+            fate = "it was retired" if key.bound else "nothing that it signs is believed any more"
+            yield f"drops     {_named(key)}: {fate}"
+    for kid, key in now.items():
+        if kid not in was:
+            yield f"adds      {_named(key)}"
+        elif was[kid].bound != key.bound:
+            yield f"retires   {_named(key)}: good up to {show_place(key.bound)}, and for nothing else"
+        elif key.bound:
+            yield f"keeps     {_named(key)}: retired at {show_place(key.bound)}"
         else:
-            yield f"keeps     {_named(now[kid])}"
+            yield f"keeps     {_named(key)}"
 
 
 def _distrust_changes(old: Distrust, new: Distrust) -> Iterator[str]:

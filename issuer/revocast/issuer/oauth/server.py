@@ -46,7 +46,9 @@ class AuthorizationServer(AuthlibServer):
             return cast(Response, answer)  # what `handle_response` made
         except OAuth2Error as error:
             return _error_response(error)
-        except (StorageUnavailable, NoSigningKey, NotInitialized):
+        except NoSigningKey as error:  # its words are ours, and say what to wait for
+            return _error_response(TemporarilyUnavailable(description=str(error)))
+        except (StorageUnavailable, NotInitialized):
             return _error_response(TemporarilyUnavailable())
 
     def authenticate_client(  # type: ignore[override]  # Authlib is handed our requests only

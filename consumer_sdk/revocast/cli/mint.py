@@ -7,6 +7,7 @@ from rich.text import Text
 
 from revocast.cli.answer import Answer, AsJson
 from revocast.cli.errors import Misused
+from revocast.cli.inert import inert
 from revocast.cli.operator import Operator
 from revocast.cli.settings import operator_settings
 
@@ -47,7 +48,7 @@ def mint(
     }
     with Operator(operator_settings()) as operator:
         made = operator.post("/v1/tokens", "revocast:mint", {**body, "claims": claims or None})
-    return Answer(made, Text(made["access_token"]))
+    return Answer(made, Text(inert(made["access_token"])))
 
 
 def _named(text: str) -> tuple[str, str]:

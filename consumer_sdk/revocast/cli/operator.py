@@ -1,5 +1,6 @@
 """The issuer's operator API, as a client. The access token stays in memory, with no more scope than the call needs."""
 
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -14,6 +15,7 @@ __all__ = ["Operator"]
 
 _CONNECT_S, _ANSWER_S = 5.0, 60.0  # a write waits for Kafka before it answers
 _PATIENCE_S = 10.0
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1: anything else would not be one header
 
 
 class Operator:
@@ -73,7 +75,9 @@ class Operator:
         )
         if not answer.is_success:
             raise _error_of(answer)
-        token = str(_json(answer)["access_token"])
+        token = _json(answer).get("access_token")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise _not_ours(answer)
         self._tokens[scope] = token
         return token
 
@@ -102,11 +106,18 @@ class Operator:
 
 def _json(answer: httpx.Response) -> Any:
     try:
-        return answer.json()
+        body = answer.json()
     except ValueError:
-        raise Unreachable(
-            f"{answer.url} answered something else than JSON", "Is REVOCAST_ISSUER the issuer's URL?"
-        ) from None
+        raise _not_ours(answer) from None
+    if not isinstance(body, dict):
+        raise _not_ours(answer)
+    return body
+
+
+def _not_ours(answer: httpx.Response) -> Unreachable:
+    return Unreachable(
+        f"{answer.url} answers something else than the issuer does", "Is REVOCAST_ISSUER the issuer's URL?"
+    )
 
 
 def _error_of(answer: httpx.Response) -> CliError:

@@ -43,7 +43,7 @@ def write(path: str, scope: str, body: Mapping[str, Any]) -> Answer:
 
 def receipt(operator: Operator, data: Mapping[str, Any]) -> Answer:
     """`published as n = 7`, then a line for each row on what is refused from now on."""
-    status, n = str(data["status"]), data["n"]
+    status, n = str(data["status"]), inert(data["n"])
     rows = [effect_of(row) for row in data["revocations"]]
     headline = (
         _HEADLINES[status].format(n=n) if data.get("changed", True) else f"nothing to do: so it is at n = {n}"

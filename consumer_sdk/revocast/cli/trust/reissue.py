@@ -6,6 +6,7 @@ from typing import Final
 
 from revocast.cli.answer import Answer, lines
 from revocast.cli.errors import PENDING, Denied, Unreachable
+from revocast.cli.inert import inert
 from revocast.cli.operator import Operator
 from revocast.cli.trust.sources import SCOPE
 
@@ -22,7 +23,7 @@ def follow(operator: Operator, begun: Answer, *, as_json: bool) -> Answer:
         while (found := operator.get("/v1/trust", SCOPE))["reissuing"] or found["epoch"] < epoch:
             if found["n"] != shown and not as_json:
                 shown = found["n"]
-                print(f"re-issuing: epoch {found['epoch']}, n = {shown}", file=sys.stderr)
+                print(inert(f"re-issuing: epoch {found['epoch']}, n = {shown}"), file=sys.stderr)
             time.sleep(_LOOK_EVERY_S)
         published = begun.data["status"] == "published" or _published(operator, epoch, found["n"])
     except Unreachable as error:

@@ -46,7 +46,17 @@ def test_another_deployment_begins_anew(memory: Memory) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"roots": []}', '{"roots": ["a"], "delegations": "x"}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "[" * 200_000,
+        '{"roots": []}',
+        '{"roots": ["a"], "delegations": "x"}',
+        '{"roots": ["a"], "delegations": Infinity, "key_set": [1, 1]}',
+    ],
 )
 def test_a_damaged_file_is_nothing(memory: Memory, content: str) -> None:
     memory.path.parent.mkdir()

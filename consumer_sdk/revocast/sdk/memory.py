@@ -35,7 +35,7 @@ class Memory:
             roots = tuple(str(root) for root in found["roots"])
             delegations, version = found["key_set"]
             remembered = Remembered(roots, Floor(int(found["delegations"]), (int(delegations), int(version))))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         return remembered if remembered.roots else None
 

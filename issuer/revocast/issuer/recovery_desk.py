@@ -16,6 +16,7 @@ from revocast.issuer.clock import Clock
 from revocast.issuer.key_desk import KeyDesk, write_key_set
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
+from revocast.issuer.reissuing import open_epoch, reissue
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.document_recovery import (
@@ -105,11 +106,13 @@ class RecoveryDesk:
         """What is to be taken in of these (claimed n, value, offset)."""
         with self._storage.read() as session:
             numbers = [n for n, _, _ in records]
-            known = {each.compact for each in stored_compacts(session, self._signed.epoch, numbers).values()}
-            known |= compacts_before(session, self._signed.epoch, numbers)
+            stored = stored_compacts(session, self._signed.epoch, numbers)
+            older = compacts_before(session, self._signed.epoch, numbers)
         taken = []
-        for _, value, offset in records:
-            if value not in known:
+        for n, value, offset in records:
+            if n in stored and stored[n].compact == value:
+                self.log.confirm(n)
+            elif value not in older:
                 taken += self.log.receive(value, offset)
         return taken
 
@@ -246,6 +249,11 @@ class RecoveryDesk:
             )
         if plan.account.joined:
             self._join(session, head, plan.account.foreign)
+        listed = self.documents.trust.delegations
+        if plan.account.event_key and listed and listed.epoch > head.epoch:
+            # Readers wait for this epoch, and a list that is here already the relay would not adopt again.
+            open_epoch(head, listed.epoch, self.documents.trust.openers[listed.epoch])
+            reissue(session, load_terms(session), head, now)
         write_event(
             session,
             self._clock(),

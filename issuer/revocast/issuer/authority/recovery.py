@@ -4,7 +4,7 @@
 * A signed record that the database has otherwise, or that does not follow, is **foreign**: two authorities wrote, or records
   between are lost. It is never resolved here; a new epoch is the answer.
 * What is foreign and was joined into the database by an earlier run is known.
-* Anything else on the topic is junk.
+* Anything else on the topic is junk. So is what a retired key rewrites of a place that the log has passed, as for the relay.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -64,6 +64,7 @@ class LogReview:
         self._start = signed
         self._stored = stored
         self._joined = joined
+        self._confirmed = 0
         self._held: dict[int, bytes] = {}
         self._taken: dict[Place, bytes] = {}
         self._foreign: dict[bytes, Signed] = {}
@@ -84,6 +85,11 @@ class LogReview:
         epoch, n = self.position.epoch, self.position.n
         later = [each.record.n for each in self.foreign if each.record.epoch == epoch and each.record.n > n]
         return ((epoch, n + 1), (epoch, min(later) - 1)) if later and min(later) > n + 1 else None
+
+    def confirm(self, n: int) -> None:
+        """The next record of the topic is the stored one with this number, byte for byte."""
+        if n == self._confirmed + 1:
+            self._confirmed = n
 
     def receive(self, value: bytes | None, offset: int) -> list[Signed]:
         """Judge one record; what is to be taken in now, in order. Raises `LogMismatch` when a newer release wrote it."""
@@ -122,6 +128,9 @@ class LogReview:
         try:
             each = Signed.read(value, offset)
         except SchemaError:
+            return
+        retired = self._chain.trust.event_key(each.kid) is None
+        if retired and (each.place in self._taken or each.place <= (self._start.epoch, self._confirmed)):
             return
         known = (self._taken.get(each.place), self._stored(each.place))
         if each.hash not in known and each.hash not in self._joined:

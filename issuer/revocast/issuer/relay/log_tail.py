@@ -9,7 +9,8 @@
 * A record that a delegated event key signed and that the database does not have, or has otherwise, ends publishing
   (`LogMismatch`): the database was restored, or two authorities write one log. Going on would fork it. In an older epoch
   such a record is answered once `recover` joined its revocations in: the newer one re-issued them.
-* Anything else on the topic is junk: readers reject it, and so does this.
+* Anything else on the topic is junk: readers reject it, and so does this. So is what a retired key rewrites of a place that
+  was passed: whoever steals it later stops nothing.
 """
 
 import asyncio
@@ -121,12 +122,17 @@ class LogTail:
                 return
             found = Record.from_event(event)
         except SchemaError:
+            if self._trust.event_key(envelope.kid) is None:
+                return  # a retired key's, and not a record
             raise LogMismatch(
                 f"offset {record.offset}: signed by an event key of ours and not understood; "
                 "a newer release of the issuer wrote it"
             ) from None
         if not self._trust.covers_record(envelope.kid, found.epoch, found.n):
             return
+        retired = self._trust.event_key(envelope.kid) is None
+        if retired and (found.epoch, found.n) <= (self.epoch, self.head):
+            return  # what it signed then is on the log before this; whoever has the key now rewrites nothing
         known, joined = await asyncio.to_thread(self._hash_of, found.epoch, found.n, envelope.hash)
         if found.epoch < self.epoch and joined:
             return

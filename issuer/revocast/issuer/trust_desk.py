@@ -7,6 +7,7 @@ reader that applies it has read the list; where a new epoch opens, it begins the
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,7 @@ from revocast.issuer.authority.revocations import Receipt, Written
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.authority.trust_report import TrustReport, report_of
 from revocast.issuer.clock import Clock
-from revocast.issuer.errors import InvalidRequest
+from revocast.issuer.errors import Conflict, InvalidRequest
 from revocast.issuer.key_desk import KeyDesk, write_key_set
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
@@ -42,6 +43,9 @@ from revocast.schemas.jose import ALGORITHMS
 from revocast.schemas.record import MAX_ROWS
 
 __all__ = ["Adopted", "TrustDesk"]
+
+_MAX_PENDING: Final = 16
+"""Each is in every answer about trust, and in every adoption. They are as good as a new one, so nobody is locked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ class TrustDesk:
             raise InvalidRequest(f"alg: must be one of {', '.join(ALGORITHMS)}")
         with self._storage.write() as session:
             terms = load_terms(session)
+            head_of(session, lock=True)  # or two at once would be counted as one
+            if sum(key.state is EventKeyState.PENDING for key in _event_keys(session)) >= _MAX_PENDING:
+                raise Conflict(f"event keys: {_MAX_PENDING} are pending; delegate to one of those first")
             new = self._keystore.generate(alg or EVENT_ALGORITHM)
             key = as_event_key(add_key(session, EVENT, new, EventKeyState.PENDING, int(self._clock())))
             data = {"alg": key.alg, "actor": actor}

@@ -325,3 +325,13 @@ def test_a_reader_is_incomplete_from_the_list_to_the_closing_record(
         (closing,) = sign_records(session, 2, 0, 10, authority.keystore)
     reader.chain.receive(closing.compact, 0, 2)
     assert reader.chain.flaws == ()
+
+
+def test_pending_event_keys_are_bounded_and_each_of_them_can_still_be_delegated(authority: Authority) -> None:
+    holder = RootHolder(authority)
+    keys = [holder.new_key() for _ in range(16)]
+    with pytest.raises(Conflict, match="16 are pending"):
+        holder.new_key()
+    holder.adopt(holder.in_force.delegated([keys[3]], holder.now, DAYS))
+    assert holder.active == keys[3][0]["kid"]
+    assert holder.new_key()

@@ -153,23 +153,6 @@ async def test_another_writer_with_the_event_key_is_noticed_before_the_next_reco
     await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
 
 
-async def test_another_writer_with_the_event_key_is_noticed_though_nothing_is_revoked(
-    authority: Authority, start: Start, settings: KafkaSettings
-) -> None:
-    await start(authority)
-    await publish(authority, 1)
-    head = authority.service.log(1, 1)[0]
-    forged = Position(1, 2, head.hash, head.t).next_record((), T, delegations=1, key_set=1)
-    value = forged.signed(ISSUER, _event_key(authority))
-    # With one more checkpoint the batch is over, and nothing makes the relay read but the clock.
-    checkpoints = len(await read(settings.kafka, settings.topics.checkpoints))
-    async with asyncio.timeout(20):
-        while len(await read(settings.kafka, settings.topics.checkpoints)) == checkpoints:
-            pass
-    await write(settings.kafka, settings.topics.revocations, (forged.key, value))
-    await until(lambda: authority.publication.relay.state == "refusing", "it refuses")
-
-
 def _event_key(authority: Authority) -> PrivateKey:
     with authority.storage.read() as session:
         key = event_key(session)

@@ -152,8 +152,6 @@ class Publisher:
 
     async def publish_checkpoint(self) -> int | None:
         """Say that the log's head is where Kafka has it; the checkpoint's time, or None before the first record."""
-        # Read now what others wrote, also while nothing is revoked: the next revocation does not wait for all of it.
-        await self._tail.catch_up()
         if not self._tail.head:
             return None
         await self._tail.check_whole()

@@ -100,8 +100,9 @@ class LogReview:
     def settle(self) -> list[Signed]:
         """The topic was read to its end: what waits for a key, or for a record before it, waits no longer."""
         taken = self._sort(self._chain.settle(0))
-        for offset, value in list(self._held.items()):
-            self._judge(self._held.pop(offset), offset) if value else None
+        held, self._held = self._held, {}
+        for offset, value in held.items():
+            self._judge(value, offset)
         return taken
 
     def _sort(self, verdicts: Iterable[Verdict]) -> list[Signed]:

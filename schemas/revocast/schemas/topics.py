@@ -60,7 +60,9 @@ class Topics:
             TopicSpec(self.revocations, 1, {**_FOREVER, **durable}, control=True),
             TopicSpec(self.keys, 1, {**_FOREVER, **durable}, control=True),
             TopicSpec(self.checkpoints, 1, {**compacted, **rolled}, control=True),
-            TopicSpec(self.snapshots, 1, {**compacted, "max.message.bytes": "1048588"}, control=True),
+            TopicSpec(
+                self.snapshots, 1, {**compacted, **rolled, "max.message.bytes": "1048588"}, control=True
+            ),
             TopicSpec(
                 self.fleet,
                 3,

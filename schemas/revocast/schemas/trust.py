@@ -116,6 +116,16 @@ class Trust:
         delegate = self.delegations.delegate(kid, Role.EVENT) if self.delegations else None
         return delegate is not None and delegate.covers(epoch, n)
 
+    def snapshot_key(self, kid: str) -> PublicKey | None:
+        """A key that may have signed manifests: retired ones too, whose bound `covers_manifest` then judges."""
+        delegate = self.delegations.delegate(kid, Role.SNAPSHOT) if self.delegations else None
+        return delegate.public if delegate else None
+
+    def covers_manifest(self, kid: str, epoch: int, n: int) -> bool:
+        """Whether the key is good for the manifest of the cut at (epoch, n)."""
+        delegate = self.delegations.delegate(kid, Role.SNAPSHOT) if self.delegations else None
+        return delegate is not None and delegate.covers(epoch, n)
+
     def _hold(self, value: bytes, offset: int) -> None:
         self._waiting.append((value, offset))
         self._waiting_bytes += len(value)

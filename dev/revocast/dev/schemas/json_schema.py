@@ -8,6 +8,7 @@ from revocast.schemas.delegations import DelegationList
 from revocast.schemas.events import EventBody
 from revocast.schemas.keyset import KeySet
 from revocast.schemas.record import Record
+from revocast.schemas.snapshot import Countersigned, Manifest
 
 __all__ = ["json_schemas"]
 
@@ -21,6 +22,8 @@ def json_schemas() -> dict[str, Any]:
         "checkpoint": Checkpoint,
         "key-set": KeySet,
         "delegations": DelegationList,
+        "manifest": Manifest,
+        "countersigned-manifest": Countersigned,
     }
     schemas = {f"{name}.schema.json": _claims(body) for name, body in events.items()}
     schemas["audit-event.schema.json"] = {

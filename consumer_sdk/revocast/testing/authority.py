@@ -4,27 +4,30 @@
     token = authority.mint(sub="alice")
     authority.block(authority.subject("alice"))
 
-Everything is appended to three in-memory logs (`keys`, `log`, `checkpoints`), whose messages a test may drop, replay,
+Everything is appended to four in-memory logs (`keys`, `log`, `checkpoints`, `snapshots`), whose messages a test may drop, replay,
 reorder, forge, hand to a `GuardCore` or publish to a real Kafka. `table` is what every reader must hold at the end of `log`;
 `pin` is the first root's thumbprint.
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.chunks import CutChunk, cut_chunks
 from revocast.schemas.delegations import Bound
 from revocast.schemas.events import Envelope
 from revocast.schemas.jose import PrivateKey, b64u
 from revocast.schemas.record import MAX_ROWS, Position, Record
-from revocast.schemas.row import NEVER, Row, Slot
+from revocast.schemas.row import NEVER, Row, Slot, pack_rows
 from revocast.schemas.selector import Selector, fingerprint, kind_code
+from revocast.schemas.snapshot import Chunk, Countersigned, Manifest, chunk_key
 from revocast.schemas.table import Table
 from revocast.testing.key_authority import KeyAuthority
 from revocast.testing.memory_log import InMemoryLog, Message
 from revocast.testing.tokens import claims_of, sign_token, signing_input_hash
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "cut_table"]
 
 _START = 1_800_000_000
 _YEAR = 366 * 86400
@@ -53,6 +56,7 @@ class Authority(KeyAuthority):
         self.audience = audience
         self.log = InMemoryLog()
         self.checkpoints = InMemoryLog()
+        self.snapshots = InMemoryLog()
         self.table = Table()
         self._serial = 0
         self._open_epoch(1)
@@ -179,6 +183,55 @@ class Authority(KeyAuthority):
             last = start + MAX_ROWS >= len(live)
             self.append(live[start : start + MAX_ROWS], closes_live_set=last)
 
+    # --- snapshots, as streams write and the issuer countersigns them
+
+    def snapshot(self) -> Message:
+        """Cut here, and write the snapshot of it; the message is the countersigned manifest."""
+        return self.countersign(self.write_snapshot())
+
+    def write_snapshot(self) -> Message:
+        """Cut here, write the chunks and the manifest that streams sign; nobody has countersigned it yet."""
+        manifest = self.manifest_of(self.append(cut=True), cut_table(self.table))
+        return self.snapshots.append(manifest.key, self.sign(manifest, self.snapshot_key))
+
+    def manifest_of(self, cut: Message, chunks: Iterable[CutChunk]) -> Manifest:
+        """Write those chunks that the topic does not hold; the manifest that names them all."""
+        held = {message.key: message.offset for message in self.snapshots}
+        named: list[Chunk] = []
+        for chunk in chunks:
+            key = chunk_key(chunk.sha256)
+            offset = held[key] if key in held else self.snapshots.append(key, chunk.rows).offset
+            named.append(
+                Chunk(
+                    sha256=chunk.sha256, rows=chunk.count, first=chunk.first, last=chunk.last, offset=offset
+                )
+            )
+        position = self.position
+        return Manifest(
+            t=position.t,
+            epoch=position.epoch,
+            n=position.n,
+            hash=position.hash,
+            rows=sum(chunk.rows for chunk in named),
+            chunks=tuple(named),
+            delegations=self.delegations,
+            key_set=self.key_set,
+            root=self.root.kid,
+            log_offset=cut.offset,
+        )
+
+    def countersign(self, message: Message) -> Message:
+        """Put the issuer's signature under a manifest, in its place on the topic."""
+        assert message.value is not None
+        _, epoch, n = message.key.decode().split("/")
+        countersigned = Countersigned(t=self.now, epoch=int(epoch), n=int(n), manifest=message.value.decode())
+        return self.snapshots.append(message.key, self.sign(countersigned))
+
+    def rotate_snapshot_key(self) -> Message:
+        """Delegate to a new snapshot key; the old one stays good for the manifests it has signed."""
+        self._replace_snapshot_key(Bound(epoch=self.position.epoch, n=self.position.n))
+        return self.publish_delegations()
+
     # --- event keys
 
     def rotate_event_key(self) -> Message:
@@ -193,3 +246,10 @@ class Authority(KeyAuthority):
         assert opener.value is not None
         self._opened_by = Envelope.parse(opener.value).hash
         self.position = Position.opening(epoch, self._opened_by)
+
+
+def cut_table(table: Table) -> Iterator[CutChunk]:
+    """The chunks of a table."""
+    rows = sorted(table, key=lambda row: row.key)
+    grouped = itertools.groupby(rows, key=lambda row: int.from_bytes(row.fingerprint[:2]))
+    return cut_chunks((bucket, pack_rows(held)) for bucket, held in grouped)

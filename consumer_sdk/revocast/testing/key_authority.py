@@ -1,4 +1,4 @@
-"""The keys of an issuer in memory: root, event key and token keys, and what they make it say on the keys topic."""
+"""The keys of an issuer in memory: root, event, snapshot and token keys, and what they make it say on the keys topic."""
 
 from revocast.schemas.delegations import Bound, Delegate, DelegationList, Distrust, Role, Roots
 from revocast.schemas.events import EventBody
@@ -29,7 +29,12 @@ class KeyAuthority:
         self.pin = self.root.kid
         """The first root's thumbprint: what a reader is given to trust."""
         self.event_key = PrivateKey.generate()
-        self.delegates = [Delegate(jwk=dict(self.event_key.public.jwk), role=Role.EVENT)]
+        self.snapshot_key = PrivateKey.generate()
+        """Streams' key: it signs manifests, which the event key countersigns."""
+        self.delegates = [
+            Delegate(jwk=dict(self.event_key.public.jwk), role=Role.EVENT),
+            Delegate(jwk=dict(self.snapshot_key.public.jwk), role=Role.SNAPSHOT),
+        ]
         self.distrusted = Distrust()
         self.token_keys: dict[str, PrivateKey] = {}
         self.key_states: dict[str, KeyState] = {}
@@ -133,11 +138,19 @@ class KeyAuthority:
         return self.keys.append(listed.key, self.sign(listed, self.root))
 
     def _replace_event_key(self, bound: Bound | None = None) -> None:
-        old, self.event_key = self.event_key, PrivateKey.generate()
-        retired = [each for each in self.delegates if each.bound is not None]
+        self.event_key = self._replace(self.event_key, Role.EVENT, bound)
+
+    def _replace_snapshot_key(self, bound: Bound | None = None) -> None:
+        self.snapshot_key = self._replace(self.snapshot_key, Role.SNAPSHOT, bound)
+
+    def _replace(self, old: PrivateKey, role: Role, bound: Bound | None) -> PrivateKey:
+        """A new key in the place of `old`, which stays listed up to its bound; without one it was compromised."""
+        new = PrivateKey.generate()
+        kept = [each for each in self.delegates if each.bound is not None or each.role is not role]
         if bound is not None:
-            retired.append(Delegate(jwk=dict(old.public.jwk), role=Role.EVENT, bound=bound))
-        self.delegates = [*retired, Delegate(jwk=dict(self.event_key.public.jwk), role=Role.EVENT)]
+            kept.append(Delegate(jwk=dict(old.public.jwk), role=role, bound=bound))
+        self.delegates = [*kept, Delegate(jwk=dict(new.public.jwk), role=role)]
+        return new
 
     def _publish(self, log: InMemoryLog, body: EventBody) -> Message:
         return log.append(body.key, self.sign(body))

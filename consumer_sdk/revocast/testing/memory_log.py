@@ -49,6 +49,17 @@ class InMemoryLog:
         """Lose a record, as retention, truncation or an unclean election does."""
         return self.messages.pop(index)
 
+    def truncate(self, offset: int) -> None:
+        """Lose everything before `offset`, as `DeleteRecords` does."""
+        self.messages = self.since(offset)
+
+    def compact(self) -> None:
+        """Keep the last record of every key, and no tombstone, as compaction does in the end."""
+        last = {message.key: message.offset for message in self.messages}
+        self.messages = [
+            each for each in self.messages if last[each.key] == each.offset and each.value is not None
+        ]
+
     def restore(self, message: Message) -> None:
         """Put a dropped record back where it was."""
         self.messages.append(message)

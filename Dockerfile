@@ -99,6 +99,7 @@ CMD ["uvicorn", "--app-dir", "/opt/revocast/service", "--host", "0.0.0.0", "--po
 FROM python AS setup
 COPY --from=setup-environment /opt/revocast /opt/revocast
 ENV REVOCAST_HOME=/var/lib/revocast
-RUN install --directory --owner revocast --group revocast /trust
+RUN install --directory --owner revocast --group revocast /trust \
+    && install --directory --owner revocast --group revocast --mode 0700 /snapshot-key
 USER revocast
 WORKDIR /var/lib/revocast

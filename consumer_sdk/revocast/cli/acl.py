@@ -2,7 +2,8 @@
 
 * A role is a principal of its own. Nobody gets a wildcard, and nobody but the broker's admin may change grants.
 * The issuer alone writes what decides. A service writes fleet reports, and that is all it can do.
-* `DELETE` on the log lets the issuer truncate it behind snapshots. Kafka has no smaller right: it covers deleting the topic.
+* `DELETE` on the log and on the keys lets the issuer truncate them behind what took their place. Kafka has no smaller right:
+  it covers deleting the topic.
 * Read, Write and Delete imply Describe (KIP-11), so that is granted alone only where nothing else is.
 """
 
@@ -28,7 +29,7 @@ _OPERATOR: Final = ("CREATE", "DESCRIBE_CONFIGS", "READ")
 _TOPICS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
     "issuer": {
         "revocations": ("DELETE", *_BOTH),
-        "keys": _BOTH,
+        "keys": ("DELETE", *_BOTH),
         "checkpoints": _BOTH,
         "snapshots": _BOTH,
         "audit": _WRITE,

@@ -3,7 +3,8 @@
 * The root key signs the first delegation list and then belongs offline; nothing here reads it again. Where it never was on
   this host, a request is left for its holder, and the authority waits for the list (`take_list`).
 * The first list is adopted as every later one is: it opens epoch 1, whose live set is empty.
-* Event and token keys live in the database, sealed under the master key. The snapshot key is a file for streams.
+* Event and token keys live in the database, sealed under the master key. The snapshot key is a file for streams: one that
+  exists, where the operator names one, or a new one.
 * The first token key is active at once: nobody can hold an older key set.
 * Nothing is ever overwritten. The files are written first and the database last, in one transaction: a run that fails
   removes what it wrote.
@@ -36,10 +37,12 @@ from revocast.issuer.storage.signing_keys import EVENT, TOKEN, add_key
 from revocast.issuer.trust_desk import Adopted, TrustDesk
 from revocast.schemas.delegating import first_list
 from revocast.schemas.delegations import Role
+from revocast.schemas.errors import SignerError
 from revocast.schemas.jose import ALGORITHMS, PrivateKey, PublicKey, b64u, canonical_json, thumbprint
 from revocast.schemas.keyset import Lifetime
 from revocast.schemas.selector import SALT_SIZE, check_claim_name
 from revocast.schemas.signer import Signer
+from revocast.schemas.signer_uri import signer_of
 
 __all__ = ["OPERATOR_SCOPES", "Home", "Plan", "Root", "init", "take_list"]
 
@@ -138,19 +141,26 @@ def init(
     clock: Clock = wall_clock,
     *,
     root: Root | None = None,
+    snapshot_key: Path | None = None,
 ) -> Terms:
     """Make a new authority and answer its terms (`root` is the thumbprint to pin).
 
     `root` None: one is made, too, and written to the folder. A root without a signer: `home.request` is written, and the
-    authority waits for the first list. Raises `Conflict` when the folder or the database already holds an authority, and
-    `StorageUnavailable`.
+    authority waits for the first list. `snapshot_key`: the file of the snapshot key, which is made if it is not there; None:
+    a new one in the folder. Raises `Conflict` when the folder or the database already holds an authority, `InvalidRequest`
+    for a file that holds no private key, and `StorageUnavailable`.
     """
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = None
     if root is None:
         made = PrivateKey.generate("EdDSA")
         root = Root(made.public, made)
-    snapshot = PrivateKey.generate("EdDSA")
+    files: dict[Path, bytes] = {}
+    if snapshot_key is not None and snapshot_key.exists():
+        snapshot = _public_of(snapshot_key)
+    else:
+        new = PrivateKey.generate("EdDSA")
+        files[snapshot_key or home.snapshot_key], snapshot = new.pem(), new.public
     master = os.urandom(MASTER_KEY_SIZE)
     secret, secret_hash = ClientSecrets().generate()
     # The operator's command pins the root with it: `revocast log verify` then asks nobody.
@@ -160,9 +170,8 @@ def init(
         "issuer": plan.issuer,
         "root": root.thumbprint,
     }
-    files = {
+    files |= {
         home.master_key: b64u(master).encode() + b"\n",
-        home.snapshot_key: snapshot.pem(),
         home.operator: json.dumps(operator, indent=2).encode() + b"\n",
     }
     if made is not None:
@@ -186,9 +195,9 @@ def init(
                 raise Conflict("the database holds an authority already; init makes a new one only")
             terms, event = _found(session, plan, root, keystore, secret_hash, int(clock()))
             if root.signer is None:
-                write(home.request, _request(desk, session, snapshot.public))
+                write(home.request, _request(desk, session, snapshot))
             else:
-                keys = ((event.jwk, Role.EVENT), (snapshot.public.jwk, Role.SNAPSHOT))
+                keys = ((event.jwk, Role.EVENT), (snapshot.jwk, Role.SNAPSHOT))
                 listed = first_list(root.public, keys, int(clock()))
                 desk.adopt_in(session, listed.signed(terms.issuer, root.signer), actor="init")
             return terms
@@ -253,6 +262,13 @@ def _request(desk: TrustDesk, session: Session, snapshot: PublicKey) -> bytes:
     report = desk.report_in(session)
     key = ListedKey(snapshot.kid, Role.SNAPSHOT, "pending", snapshot.jwk, None, None)
     return canonical_json(replace(report, keys=(*report.keys, key)).members()) + b"\n"
+
+
+def _public_of(path: Path) -> PublicKey:
+    try:
+        return signer_of(str(path.resolve()))[1]
+    except SignerError as error:
+        raise InvalidRequest(f"snapshot key: {error}") from None
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -53,6 +53,13 @@ def init(
         Path | None,
         typer.Option("--list", metavar="FILE", help="The first delegation list, which that root signed."),
     ] = None,
+    snapshot_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The snapshot key, which signs for streams; made if it is not there [HOME/snapshot.pem].",
+        ),
+    ] = None,
     home: HomeOption = None,
     database_url: Annotated[
         str | None,
@@ -99,6 +106,10 @@ def init(
         if sum(given is not None for given in (root_key, root_public, first_list)) > 1:
             raise InvalidRequest("give one of --root-key, --root-public and --list")
         if first_list is not None:
+            if snapshot_key is not None:
+                raise InvalidRequest(
+                    "--snapshot-key: the first list names it already; it was made with the request"
+                )
             return _take_list(settings, first_list, as_json=as_json)
         if issuer is None:
             raise InvalidRequest("--issuer: is missing")
@@ -114,9 +125,10 @@ def init(
             leeway=leeway,
             announce_seconds=announce,
         )
-        terms = bootstrap.init(made, plan, settings.database, root=root)
+        snapshots = snapshot_key or made.snapshot_key
+        terms = bootstrap.init(made, plan, settings.database, root=root, snapshot_key=snapshot_key)
     answer = {"issuer": issuer, "root": terms.root, "operator": made.operator, "master_key": made.master_key}
-    answer |= {"snapshot_key": made.snapshot_key}
+    answer |= {"snapshot_key": snapshots}
     if root is None:
         answer["root_key"] = made.root
     elif root.signer is None:
@@ -124,7 +136,15 @@ def init(
     if as_json:
         return {name: str(value) for name, value in answer.items()}
     typer.echo(
-        _made(made, issuer, terms.root, root, in_home=settings.database_url is None, is_default=home is None)
+        _made(
+            made,
+            snapshots,
+            issuer,
+            terms.root,
+            root,
+            in_home=settings.database_url is None,
+            is_default=home is None,
+        )
     )
     return None
 
@@ -204,7 +224,9 @@ def explained(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(_MISUSED if isinstance(error, InvalidRequest | ValueError) else _FAILED) from None
 
 
-def _made(home: Any, issuer: str, thumbprint: str, root: Any, *, in_home: bool, is_default: bool) -> str:
+def _made(
+    home: Any, snapshots: Path, issuer: str, thumbprint: str, root: Any, *, in_home: bool, is_default: bool
+) -> str:
     database = home.database_url.removeprefix("sqlite:///") if in_home else "as REVOCAST_DATABASE_URL says"
     root_lines = [
         f"  root key       {home.root}",
@@ -235,8 +257,8 @@ def _made(home: Any, issuer: str, thumbprint: str, root: Any, *, in_home: bool, 
             f"  database       {database}",
             f"  operator       {home.operator}",
             "                 Client id and secret of the first operator; the revocast command finds them there.",
-            f"  snapshot key   {home.snapshot_key}",
-            "                 For streams.",
+            f"  snapshot key   {snapshots}",
+            "                 Bring it to streams, which signs snapshots with it: REVOCAST_SNAPSHOT_KEY.",
             "",
             "Next:",
             *(() if is_default else (f"  export REVOCAST_HOME={home.folder}",)),

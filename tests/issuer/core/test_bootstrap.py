@@ -13,6 +13,7 @@ from revocast.issuer.publication import Publication
 from revocast.issuer.service import Service
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.publishing import sign_records
+from revocast.issuer.storage.signing_keys import newest_document
 from revocast.schemas.chain import Chain
 from revocast.schemas.delegations import DelegationList, Role
 from revocast.schemas.events import Envelope
@@ -44,6 +45,33 @@ def test_the_files_are_private_and_hold_the_keys(authority: Authority) -> None:
     assert listed.expires_at == T + 365 * 86400
 
 
+def test_a_snapshot_key_that_exists_is_listed_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.pem"
+    key = PrivateKey.generate("EdDSA")
+    path.write_bytes(key.pem())
+    path.chmod(0o600)
+    home = Home(tmp_path / "home")
+    init(home, Plan(ISSUER), snapshot_key=path)
+    assert path.read_bytes() == key.pem() and not home.snapshot_key.exists()
+    assert _listed(home).delegate(key.kid, Role.SNAPSHOT)
+
+
+def test_a_snapshot_key_that_does_not_exist_is_made_where_it_was_asked_for(tmp_path: Path) -> None:
+    path, home = tmp_path / "snapshot.pem", Home(tmp_path / "home")
+    init(home, Plan(ISSUER), snapshot_key=path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert _listed(home).delegate(PrivateKey.from_pem(path.read_bytes()).kid, Role.SNAPSHOT)
+
+
+def test_a_snapshot_key_that_others_may_read_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    path, home = tmp_path / "snapshot.pem", Home(tmp_path / "home")
+    path.write_bytes(PrivateKey.generate("EdDSA").pem())
+    path.chmod(0o644)
+    with pytest.raises(InvalidRequest, match="snapshot key: .* chmod 600"):
+        init(home, Plan(ISSUER), snapshot_key=path)
+    assert list(home.folder.iterdir()) == []
+
+
 def test_the_first_operator_can_do_everything(authority: Authority) -> None:
     operator = json.loads(authority.home.operator.read_text())
     assert operator["issuer"] == ISSUER
@@ -71,6 +99,16 @@ def test_a_database_without_an_authority_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotInitialized, match="revocast init"):
         Service(storage, SealedKeys(bytes(32)), Publication())
     storage.close()
+
+
+def _listed(home: Home) -> DelegationList:
+    storage = Storage(home.database_url)
+    try:
+        with storage.read() as session:
+            compact = newest_document(session, DelegationList.TYPE).compact
+    finally:
+        storage.close()
+    return DelegationList.from_event(Envelope.parse(compact).event())
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Deployment:
         self.ports = dict(zip(SERVICES, services, strict=True))
         self.issuer_url = f"http://127.0.0.1:{issuer}"
         self.streams_url = f"http://127.0.0.1:{streams}"
-        self.root = ""
+        self.root = self.snapshot_key = ""
         self._issuer_port, self._streams_port = issuer, streams
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REVOCAST_")}
         self.environ = {
@@ -81,7 +81,7 @@ class Deployment:
     def init(self) -> None:
         """Make the authority."""
         made = json.loads(self.run("init", "--announce", str(ANNOUNCE_S), "--json"))
-        self.root = str(made["root"])
+        self.root, self.snapshot_key = str(made["root"]), str(made["snapshot_key"])
 
     def start_issuer(self) -> None:
         """Returns when it takes requests and can publish."""
@@ -96,7 +96,7 @@ class Deployment:
 
     def start_readers(self) -> None:
         """Streams and the services, all at once; returns when all are ready."""
-        environ = {**self.environ, "REVOCAST_ROOT": self.root}
+        environ = {**self.environ, "REVOCAST_ROOT": self.root, "REVOCAST_SNAPSHOT_KEY": self.snapshot_key}
         streams = self._processes.start("streams", [*_REVOCAST, "serve", "streams"], environ)
         self._launch_services()
         self._await_services()

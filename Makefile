@@ -7,7 +7,7 @@ SHIPPED := revocast revocast-issuer revocast-streams
 PACKAGES := schemas issuer streams sdk cli testing dev
 
 .DEFAULT_GOAL := help
-.PHONY: help sync demo test test-containers fuzz lint fmt bench audit sbom docs clean
+.PHONY: help sync demo test test-containers fuzz lint fmt bench bench-full bench-sync audit sbom docs clean
 
 help:
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,13 +41,20 @@ lint: sync ## check style, types, import rules, the locked packages, generated s
 	$(RUN) python -m revocast.dev.audit
 	$(RUN) python -m revocast.dev.schemas --check
 	$(RUN) python -m revocast.dev.docs --check
+	$(RUN) python -m benchmarks.page --check
 
 fmt: sync ## format, and fix what can be fixed
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
-bench: sync ## measure on a real Kafka, from acknowledged revoke to refusal (ARGS=... goes to the benchmark)
+bench: bench-sync ## measure everything beside its peers, in minutes, and write docs/benchmarks.md (ARGS=... names rows)
 	$(RUN) python -m benchmarks $(ARGS)
+
+bench-full: bench-sync ## the same, more often and at full size: an hour at most
+	$(RUN) python -m benchmarks --full $(ARGS)
+
+bench-sync: $(filter .uv/bin/uv,$(UV))
+	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups --no-group fuzz
 
 audit: sync ## ask the network whether a locked package is known to be vulnerable
 	$(UV) audit --locked
@@ -58,6 +65,7 @@ sbom: sync ## write dist/sbom.cdx.json, the CycloneDX bill of materials of what 
 
 docs: sync ## write the generated documents and schemas anew, and check every link in the docs
 	$(RUN) python -m revocast.dev.schemas
+	$(RUN) python -m benchmarks.page
 	$(RUN) python -m revocast.dev.docs
 
 clean: ## remove what make put here: .venv, .uv and caches (Kafka's jars stay in the user's cache)
@@ -65,7 +73,7 @@ clean: ## remove what make put here: .venv, .uv and caches (Kafka's jars stay in
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 sync: $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups --no-group fuzz
+	@$(UV) sync --quiet --locked --all-packages --all-extras --all-groups --no-group fuzz --no-group bench
 
 # A venv where Python can make one, else a plain folder: Debian ships Python without ensurepip.
 .uv/bin/uv:

@@ -18,26 +18,32 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Digest, EventBody
 from revocast.schemas.jose import b64u, unb64u
-from revocast.schemas.row import ROW_SIZE, Row, pack_rows, unpack_rows
+from revocast.schemas.row import ROW_SIZE, Row
+from revocast.schemas.rows import Rows
 
 __all__ = ["MAX_ROWS", "Position", "Record"]
 
 MAX_ROWS: Final = 1000
 
 
-def _rows_of(value: object) -> tuple[Row, ...]:
-    rows = unpack_rows(unb64u(value)) if isinstance(value, str) else value
-    if not isinstance(rows, list | tuple) or not all(isinstance(row, Row) for row in rows):
+def _rows_of(value: object) -> Rows:
+    if isinstance(value, str):
+        rows = Rows(unb64u(value))
+    elif isinstance(value, Rows):
+        rows = value
+    elif isinstance(value, list | tuple) and all(isinstance(row, Row) for row in value):
+        rows = Rows.of(value)
+    else:
         raise SchemaError("must be base64url text")
     if len(rows) > MAX_ROWS:
         raise SchemaError(f"must be at most {MAX_ROWS} rows")
-    return tuple(rows)
+    return rows
 
 
-Rows = Annotated[
-    tuple[Row, ...],
+RowsField = Annotated[
+    Rows,
     PlainValidator(_rows_of),
-    PlainSerializer(lambda rows: b64u(pack_rows(rows)), return_type=str),
+    PlainSerializer(lambda rows: b64u(rows.packed), return_type=str),
     WithJsonSchema(
         {
             "type": "string",
@@ -58,7 +64,7 @@ class Record(EventBody):
     epoch: int = Field(ge=1)
     n: int = Field(ge=1)
     prev: Digest
-    rows: Rows
+    rows: RowsField
     delegations: int = Field(ge=1)
     key_set: int = Field(ge=1)
     closes_live_set: bool = False
@@ -110,7 +116,7 @@ class Position:
             n=self.n + 1,
             prev=self.hash,
             t=max(now, self.t),
-            rows=tuple(rows),
+            rows=Rows.of(rows),
             delegations=delegations,
             key_set=key_set,
             closes_live_set=closes_live_set,

@@ -20,14 +20,34 @@ from typing import Final, Self
 from revocast.schemas.errors import MalformedRow
 from revocast.schemas.selector import BUILT_IN_KINDS, FINGERPRINT_SIZE, FIRST_CLAIM_CODE
 
-__all__ = ["NEVER", "ROW_SIZE", "Key", "Row", "Slot", "pack_rows", "unpack_rows"]
+__all__ = [
+    "FLAGS_AT",
+    "KIND",
+    "KNOWN_FLAGS",
+    "LIFT",
+    "NEVER",
+    "ROW_SIZE",
+    "SLOT",
+    "Key",
+    "Row",
+    "Slot",
+    "pack_rows",
+    "unpack_rows",
+]
 
 ROW_SIZE: Final = 20
 NEVER: Final = 0xFFFFFFFF
 
 _LAYOUT = struct.Struct(">11sBII")
-_LIFT, _SLOT, _KIND = 0x80, 0x40, 0x3F
-_KNOWN_CODES = frozenset(BUILT_IN_KINDS.values()) | frozenset(range(FIRST_CLAIM_CODE, _KIND + 1))
+FLAGS_AT: Final = FINGERPRINT_SIZE
+LIFT: Final = 0x80
+SLOT: Final = 0x40
+KIND: Final = 0x3F
+_KNOWN_CODES = frozenset(BUILT_IN_KINDS.values()) | frozenset(range(FIRST_CLAIM_CODE, KIND + 1))
+KNOWN_FLAGS: Final = bytes(
+    lift | slot | code for lift in (0, LIFT) for slot in (0, SLOT) for code in sorted(_KNOWN_CODES)
+)
+"""Every flags byte that a row can have."""
 
 Key = tuple[bytes, int, int]
 """Where a row belongs: fingerprint, kind, slot. Also the sort order."""
@@ -92,7 +112,7 @@ class Row:
 
     def pack(self) -> bytes:
         """The row's 20 bytes."""
-        flags = (_LIFT if self.lift else 0) | (_SLOT if self.slot else 0) | self.kind
+        flags = (LIFT if self.lift else 0) | (SLOT if self.slot else 0) | self.kind
         return _LAYOUT.pack(self.fingerprint, flags, self.cutoff, self.expires_at)
 
     @classmethod
@@ -103,9 +123,9 @@ class Row:
         fingerprint, flags, cutoff, expires_at = _LAYOUT.unpack(data)
         return cls(
             fingerprint,
-            flags & _KIND,
-            Slot.BLOCK if flags & _SLOT else Slot.CUTOFF,
-            lift=bool(flags & _LIFT),
+            flags & KIND,
+            Slot.BLOCK if flags & SLOT else Slot.CUTOFF,
+            lift=bool(flags & LIFT),
             cutoff=cutoff,
             expires_at=expires_at,
         )

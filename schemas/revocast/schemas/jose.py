@@ -11,12 +11,11 @@
 """
 
 import base64
+import binascii
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -25,6 +24,7 @@ from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 from revocast.schemas.errors import JoseError
+from revocast.schemas.signatures import prepared
 from revocast.schemas.strict_json import canonical_json, parse_json
 
 __all__ = [
@@ -32,11 +32,14 @@ __all__ = [
     "Compact",
     "PrivateKey",
     "PublicKey",
+    "Segments",
     "b64u",
     "canonical_json",
     "parse_compact",
+    "parse_header",
     "parse_json",
     "same_algorithm",
+    "split_compact",
     "thumbprint",
     "unb64u",
 ]
@@ -54,7 +57,10 @@ _THUMBPRINT_MEMBERS: Final = {
     "EC": ("crv", "kty", "x", "y"),
     "OKP": ("crv", "kty", "x"),
 }
-_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
+_TO_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/***")
+# By the length modulo 4: what makes it whole, and the characters that leave no bit over at its end.
+_PADDING: Final = (b"", b"", b"==", b"=")
+_LAST: Final = (frozenset(range(256)), frozenset[int](), frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
 # A header is read before anything is verified.
 _MAX_HEADER: Final = 8192  # base64url characters
 _MAX_HEADER_VALUES: Final = 64
@@ -86,12 +92,13 @@ def b64u(data: bytes) -> str:
 def unb64u(text: str | bytes) -> bytes:
     """Decode base64url. Raises `JoseError` for any text that `b64u` would not write."""
     raw = _ascii(text)
-    if len(raw) % 4 == 1 or not _BASE64URL.fullmatch(raw):
-        raise JoseError("base64url: a character or the length is not of it")
-    data = base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
-    if base64.urlsafe_b64encode(data).rstrip(b"=") != raw:
-        raise JoseError("base64url: trailing bits are set")
-    return data
+    beyond = len(raw) % 4
+    if beyond and raw[-1] not in _LAST[beyond]:
+        raise JoseError("base64url: the length is not of it, or trailing bits are set")
+    try:
+        return binascii.a2b_base64(raw.translate(_TO_BASE64) + _PADDING[beyond], strict_mode=True)
+    except binascii.Error:
+        raise JoseError("base64url: a character is not of it") from None
 
 
 def same_algorithm(header_alg: object, key_alg: str) -> bool:
@@ -112,13 +119,14 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 class PublicKey:
     """A verification key: its `kid`, the one algorithm it may be used with, and its JWK."""
 
-    __slots__ = ("_key", "alg", "jwk", "kid")
+    __slots__ = ("_key", "_verify", "alg", "jwk", "kid")
 
     def __init__(self, kid: str, alg: str, jwk: Mapping[str, Any], key: Any) -> None:
         self.kid = kid
         self.alg = alg
         self.jwk = jwk
         self._key = key
+        self._verify = prepared(key)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> Self:
@@ -150,10 +158,7 @@ class PublicKey:
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Whether `signature` is this key's over `signing_input`."""
-        try:
-            return bool(_ENGINES[self.alg].verify(signing_input, self._key, signature))
-        except (ValueError, TypeError, PyJWTError):
-            return False
+        return self._verify(signing_input, signature)
 
     def __repr__(self) -> str:
         return f"PublicKey(kid={self.kid!r}, alg={self.alg!r})"
@@ -224,8 +229,16 @@ def _fresh(alg: str) -> Any:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Segments(NamedTuple):
+    """A compact JWS, split: its three segments as they are spelled, and what is signed."""
+
+    header: bytes
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+class Compact(NamedTuple):
     """A compact JWS, split and decoded, its signature not verified."""
 
     header: Mapping[str, Any]
@@ -234,7 +247,7 @@ class Compact:
     signature: bytes
 
 
-def parse_compact(token: str | bytes, max_bytes: int) -> Compact:
+def split_compact(token: str | bytes, max_bytes: int) -> Segments:
     """Split a compact JWS (RFC 7515 §3.1). Raises `JoseError`, which never holds a part of it."""
     if len(token) > max_bytes:
         raise JoseError(f"jws: longer than {max_bytes} bytes")
@@ -242,19 +255,26 @@ def parse_compact(token: str | bytes, max_bytes: int) -> Compact:
     segments = raw.split(b".", 3)
     if len(segments) != 3:
         raise JoseError("jws: must have three segments")
-    if len(segments[0]) > _MAX_HEADER:
+    header, payload, signature = segments
+    return Segments(header, payload, signature, raw[: len(header) + 1 + len(payload)])
+
+
+def parse_header(segment: bytes) -> Mapping[str, Any]:
+    """The header that a segment spells (RFC 7515 §4). Raises `JoseError`, which never holds a part of it."""
+    if len(segment) > _MAX_HEADER:
         raise JoseError(f"jws: the header is longer than {_MAX_HEADER} characters")
-    header = parse_json(unb64u(segments[0]), max_depth=_MAX_HEADER_DEPTH, max_values=_MAX_HEADER_VALUES)
+    header = parse_json(unb64u(segment), max_depth=_MAX_HEADER_DEPTH, max_values=_MAX_HEADER_VALUES)
     if not isinstance(header, dict):
         raise JoseError("jws: the header is not an object")
     if not _NOT_UNDERSTOOD.isdisjoint(header):
         raise JoseError("jws: a header parameter that changes what the payload is (crit, b64, enc, zip, cty)")
-    return Compact(
-        header,
-        unb64u(segments[1]),
-        raw[: len(segments[0]) + 1 + len(segments[1])],
-        unb64u(segments[2]),
-    )
+    return header
+
+
+def parse_compact(token: str | bytes, max_bytes: int) -> Compact:
+    """Split and decode a compact JWS. Raises `JoseError`, which never holds a part of it."""
+    header, payload, signature, signing_input = split_compact(token, max_bytes)
+    return Compact(parse_header(header), unb64u(payload), signing_input, unb64u(signature))
 
 
 def _algorithm_of(jwk: Mapping[str, Any]) -> str:

@@ -34,13 +34,7 @@ def parse_json(data: bytes, *, max_depth: int = 16, max_values: int = 32_768) ->
     _check_bounds(data, max_depth, max_values)
     try:
         text = data.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_number,
-            parse_int=_integer,
-        )
+        value = _DECODER.decode(text)
         # A lone surrogate can only come from a \u escape, so a text without one need not be walked.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -95,3 +89,9 @@ def _integer(text: str) -> int:
     if len(text) > _LONGEST_INTEGER:
         raise JoseError("json: a number is out of range")
     return int(text)
+
+
+# Made once: to make one costs more than to read a token's claims with it.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_number, parse_int=_integer
+)

@@ -246,6 +246,7 @@ class RecoveryDesk:
                 issuer=terms.issuer,
                 actor=record.actor,
                 reason=record.reason,
+                parts=record.parts,
             )
         if plan.account.joined:
             self._join(session, head, plan.account.foreign)

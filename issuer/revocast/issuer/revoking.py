@@ -1,25 +1,31 @@
-"""Revoking and lifting: one request, one transaction, at most one record."""
+"""Revoking and lifting: one request, at most one record, shared with those that came at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from revocast.issuer.authority.grouping import Group, Request, first_of, merge, rows_asked_for
 from revocast.issuer.authority.revocations import Lift, Named, Receipt, Revocation, Revoked
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
-from revocast.issuer.errors import InvalidRequest, NotFound
+from revocast.issuer.errors import InvalidRequest, IssuerError, NotFound
+from revocast.issuer.group_commit import GroupCommit
 from revocast.issuer.publication import Publication
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.listing import list_rows
+from revocast.issuer.storage.live_rows import held_rows
 from revocast.issuer.storage.live_set import selector_of
-from revocast.issuer.storage.log import append, head_of, rows_of, slots_that_change
+from revocast.issuer.storage.log import append, head_of, position_of, rows_of
 from revocast.issuer.storage.naming_locks import hold_names
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.tables import Head, LiveRow
 from revocast.schemas.audit import AuditType
+from revocast.schemas.errors import SchemaError
 from revocast.schemas.record import MAX_ROWS
 from revocast.schemas.row import NEVER, Slot
 
@@ -36,6 +42,7 @@ class RevocationDesk:
         self._storage = storage
         self._publication = publication
         self._clock = clock
+        self._groups = GroupCommit[Request, Receipt](self._write, first_of)
 
     def revoke(
         self,
@@ -48,29 +55,15 @@ class RevocationDesk:
     ) -> Receipt:
         """See `Service.revoke`."""
         _check_request(revocations, lifts, actor, reason)
-        if dry_run:
-            with self._storage.read() as session:
-                terms, head = load_terms(session), head_of(session)
-                return self._plan(session, terms, head, revocations, lifts, dry_run=True)
-        with self._storage.write() as session:
-            terms = load_terms(session)
-            # What is ended is locked before the head: minting holds it shared, and never waits for the head.
-            hold_names(session, [terms.name(each.selector)[0] for each in revocations])
-            head = head_of(session, lock=True)
-            receipt = self._plan(session, terms, head, revocations, lifts)
-            if receipt.changed:
-                append(
-                    session,
-                    head,
-                    receipt.rows,
-                    receipt.t,
-                    issuer=terms.issuer,
-                    actor=actor,
-                    reason=reason,
-                )
-            audit_rows(session, terms.issuer, receipt, actor, reason, self._clock())
-        self._publication.committed()
-        return receipt
+        request = Request(tuple(revocations), tuple(lifts), actor, reason)
+        if not dry_run:
+            return self._groups.submit(request)
+        with self._storage.read() as session:
+            group = self._plan(session, load_terms(session), head_of(session), [request])
+        (answer,) = group.answers
+        if isinstance(answer, Exception):
+            raise answer
+        return replace(answer, dry_run=True)
 
     def page(
         self, *, kind: str | None, value: str | None, live_only: bool, limit: int, after: str | None
@@ -116,21 +109,38 @@ class RevocationDesk:
         )
         return session.execute(query.limit(1)).first() is not None
 
-    def _plan(
-        self,
-        session: Session,
-        terms: Terms,
-        head: Head,
-        revocations: Sequence[Revocation],
-        lifts: Sequence[Lift],
-        *,
-        dry_run: bool = False,
-    ) -> Receipt:
+    def _write(self, requests: Sequence[Request]) -> Sequence[Receipt | Exception]:
+        """One transaction for all of them."""
+        with self._storage.write() as session:
+            terms = load_terms(session)
+            # What is ended is locked before the head: minting holds it shared, and never waits for the head.
+            hold_names(session, _named_by(requests, terms))
+            head = head_of(session, lock=True)
+            group = self._plan(session, terms, head, requests)
+            if group.written:
+                actor, reason = group.author
+                append(
+                    session,
+                    head,
+                    group.written,
+                    group.t,
+                    issuer=terms.issuer,
+                    actor=actor,
+                    reason=reason,
+                    parts=group.parts,
+                )
+            now = self._clock()
+            for request, answer in zip(requests, group.answers, strict=True):
+                if not isinstance(answer, Exception):
+                    audit_rows(session, terms.issuer, answer, request.actor, request.reason, now)
+        self._publication.committed()
+        return group.answers
+
+    def _plan(self, session: Session, terms: Terms, head: Head, requests: Sequence[Request]) -> Group:
         t = max(int(self._clock()), head.t)
-        rows = tuple(terms.rows(revocations, lifts, t))
-        changed = bool(slots_that_change(session, [entry.row for entry in rows], t))
-        n, at = (head.n + 1, t) if changed else (head.n, head.t)
-        return Receipt(head.epoch, n, at, rows, changed=changed, dry_run=dry_run)
+        rows = rows_asked_for(requests, terms, t)
+        touched = [entry.row.fingerprint for own in rows if not isinstance(own, Exception) for entry in own]
+        return merge(requests, rows, position_of(head), held_rows(session, touched), t)
 
 
 def audit_rows(session: Session, issuer: str, receipt: Receipt, actor: str, reason: str, now: float) -> None:
@@ -154,6 +164,12 @@ def audit_rows(session: Session, issuer: str, receipt: Receipt, actor: str, reas
             data["cutoff"] = row.cutoff
         event = AuditType.LIFTED if row.lift else AuditType.REVOKED
         write_event(session, now, event, source=issuer, subject=_subject(selector), data=data)
+
+
+def _named_by(requests: Sequence[Request], terms: Terms) -> Iterator[bytes]:
+    for each in (revocation for request in requests for revocation in request.revocations):
+        with suppress(IssuerError, SchemaError):  # what is wrong with it is its request's answer
+            yield terms.name(each.selector)[0]
 
 
 def _subject(selector: Named) -> str:

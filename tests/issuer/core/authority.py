@@ -15,8 +15,10 @@ from revocast.issuer.relay import Relay
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.service import Service
 from revocast.issuer.storage import Storage
+from revocast.issuer.storage.outbox import oldest_events
 from revocast.issuer.storage.publishing import mark_documents
 from revocast.issuer.storage.signing_keys import all_documents
+from revocast.schemas.audit import AuditEvent
 from revocast.schemas.row import Slot
 from revocast.schemas.selector import Selector
 from revocast.schemas.settings import KafkaSettings
@@ -95,6 +97,12 @@ class Authority:
         if ORDERS not in known:
             self.service.register_resource_server(ORDERS, "Orders", ["read", "write"], actor="alice")
         return self.service.register_client("A client", {ORDERS: scopes}, actor="alice").client.client_id
+
+    def audited(self, type: str) -> list[AuditEvent]:
+        """What the outbox holds of this type, in the order of writing."""
+        with self.storage.read() as session:
+            events = [AuditEvent.model_validate_json(row.event) for row in oldest_events(session, 10_000)]
+        return [event for event in events if event.type == type]
 
     def announce_all(self) -> None:
         """As if Kafka had acknowledged every key document now."""

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from revocast.issuer.authority.revocations import Lift, Revocation
+from revocast.issuer.authority.revocations import Lift, Receipt, Revocation
 from revocast.issuer.errors import InvalidRequest, UnknownIssuer
 from revocast.issuer.storage.publishing import sign_records
 from revocast.schemas.errors import ClaimUndeclared
@@ -20,16 +20,17 @@ from tests.issuer.core.authority import ISSUER, Authority, T, model_of
 def test_concurrent_writers_in_several_processes_leave_no_gap_and_no_fork(authority: Authority) -> None:
     services = [authority.service, authority.other()[0], authority.other()[0]]
 
-    def write(number: int) -> int:
+    def write(number: int) -> Receipt:
         selector = Selector.token(ISSUER, f"jti-{number}")
         revocation = Revocation(selector, Slot.BLOCK)
-        return services[number % 3].revoke([revocation], [], actor="alice", reason="").n
+        return services[number % 3].revoke([revocation], [], actor="alice", reason="")
 
     with ThreadPoolExecutor(8) as pool:
-        numbers = list(pool.map(write, range(120)))
-    assert sorted(numbers) == list(range(2, 122))
+        receipts = list(pool.map(write, range(120)))
     entries = authority.service.log(0, 500)
-    assert [entry.n for entry in entries] == list(range(1, 122))
+    assert [entry.n for entry in entries] == list(range(1, len(entries) + 1))
+    rows = {row: entry.n for entry in entries for row in entry.rows}
+    assert rows == {receipt.rows[0].row: receipt.n for receipt in receipts} and len(rows) == 120
     for before, entry in itertools.pairwise(entries):
         assert entry.prev == before.hash and entry.t >= before.t
     assert authority.service.status().table == model_of(authority.service).pack()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from revocast.issuer.authority.revocations import Part
 from revocast.schemas.row import ROW_SIZE, Row
 from revocast.schemas.selector import Selector
 
@@ -53,7 +54,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One record of the log. `compact` is None until the relay signed it."""
+    """One record of the log. `compact` is None until the relay signed it. `parts`: who asked for which rows, in their order."""
 
     epoch: int
     n: int
@@ -63,6 +64,7 @@ class LogEntry:
     rows: tuple[Row, ...]
     actor: str
     reason: str
+    parts: tuple[Part, ...]
     compact: bytes | None
     published: bool
 

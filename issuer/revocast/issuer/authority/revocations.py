@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from revocast.schemas.row import Row, Slot
 from revocast.schemas.selector import Selector
 
-__all__ = ["Lift", "Named", "Receipt", "Revocation", "Revoked", "Unnamed", "Written"]
+__all__ = ["Lift", "Named", "Part", "Receipt", "Revocation", "Revoked", "Unnamed", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,15 @@ class Written:
 
     selector: Named
     row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The next `rows` rows of a record: who asked for them, and why."""
+
+    rows: int
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,16 @@ class LogRow(RowModel):
     kind: str = Field(examples=["subject"])
 
 
+class PartModel(BaseModel):
+    """The next rows of a record: who asked for them, and why."""
+
+    rows: int
+    actor: str
+    reason: str
+
+
 class LogEntryModel(BaseModel):
-    """One record."""
+    """One record. Requests that come at the same time share one: then it is the issuer's own, and has `parts` of theirs."""
 
     epoch: int
     n: int
@@ -34,6 +42,7 @@ class LogEntryModel(BaseModel):
     rows: list[LogRow]
     actor: str
     reason: str
+    parts: list[PartModel] = Field(description="who asked for which rows, in their order")
     published: bool = Field(description="whether Kafka has acknowledged it")
     signed: str | None = Field(
         description="the record as it is on the topic (compact JWS); null until it is signed"
@@ -77,6 +86,7 @@ def _model(entry: LogEntry, claims: tuple[str, ...]) -> LogEntryModel:
         rows=rows,
         actor=entry.actor,
         reason=entry.reason,
+        parts=[PartModel(rows=part.rows, actor=part.actor, reason=part.reason) for part in entry.parts],
         published=entry.published,
         signed=entry.compact.decode() if entry.compact is not None else None,
     )

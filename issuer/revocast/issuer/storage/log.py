@@ -6,17 +6,18 @@ Whoever appends holds the head row: commit order is n order, without gaps, and t
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.answers import LogEntry
 from revocast.issuer.authority.log import changes
-from revocast.issuer.authority.revocations import Written
+from revocast.issuer.authority.revocations import Part, Written
 from revocast.issuer.errors import NotInitialized
+from revocast.issuer.storage.live_rows import held_rows, write_changes
 from revocast.issuer.storage.signing_keys import event_key
 from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
 from revocast.schemas.record import Position, Record
-from revocast.schemas.row import Key, Row, Slot, pack_rows, unpack_rows
+from revocast.schemas.row import ROW_SIZE, Key, Row, Slot, pack_rows, unpack_rows
 
 __all__ = [
     "append",
@@ -26,6 +27,7 @@ __all__ = [
     "last_signed",
     "log_after",
     "packed_table",
+    "parts_of",
     "position_of",
     "published_place",
     "rows_of",
@@ -55,8 +57,7 @@ def rows_of(session: Session, fingerprints: Iterable[bytes]) -> list[LiveRow]:
 
 def slots_that_change(session: Session, rows: Sequence[Row], t: int) -> dict[Key, Row | None]:
     """What a record of time `t` with these rows would change. Empty: no record is needed."""
-    held = {row.key: row for row in map(as_row, rows_of(session, (row.fingerprint for row in rows)))}
-    return changes(held, rows, t)
+    return changes(held_rows(session, (row.fingerprint for row in rows)), rows, t)
 
 
 def append(
@@ -68,9 +69,14 @@ def append(
     issuer: str,
     actor: str,
     reason: str,
+    parts: Sequence[Part] = (),
     closes_live_set: bool = False,
+    cut: bool = False,
 ) -> Record:
-    """Append one record after the locked `head`, and bring the table to it."""
+    """Append one record after the locked `head`, and bring the table to it.
+
+    `parts`: who asked for which of the rows, where not the record's own `actor` did for all.
+    """
     key = event_key(session)
     position = position_of(head)
     record = position.next_record(
@@ -79,6 +85,7 @@ def append(
         delegations=head.delegations,
         key_set=head.key_set,
         closes_live_set=closes_live_set,
+        cut=cut,
     )
     signing_input = record.signing_input(issuer, key.kid, key.alg)
     record_hash = hashlib.sha256(signing_input).digest()
@@ -94,9 +101,10 @@ def append(
             signing_input=signing_input,
             actor=actor,
             reason=reason,
+            parts=[[part.rows, part.actor, part.reason] for part in parts] if len(parts) > 1 else None,
         )
     )
-    apply_rows(session, record, written, actor, reason)
+    apply_rows(session, record, written, parts or [Part(len(written), actor, reason)])
     head.n, head.hash, head.t = record.n, record_hash, record.t
     if closes_live_set:
         head.live_set_n, head.reissued = record.n, None
@@ -124,6 +132,7 @@ def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry
             rows=tuple(unpack_rows(row.rows)),
             actor=row.actor,
             reason=row.reason,
+            parts=tuple(parts_of(row)),
             compact=row.compact,
             published=(row.epoch, row.n) <= acknowledged,
         )
@@ -157,35 +166,15 @@ def as_row(stored: LiveRow) -> Row:
     )
 
 
-def apply_rows(session: Session, record: Record, written: Sequence[Written], actor: str, reason: str) -> None:
+def parts_of(stored: LogRecord) -> list[Part]:
+    """Who asked for which rows of a record, in their order."""
+    if stored.parts is None:
+        return [Part(len(stored.rows) // ROW_SIZE, stored.actor, stored.reason)]
+    return [Part(*part) for part in stored.parts]
+
+
+def apply_rows(session: Session, record: Record, written: Sequence[Written], parts: Sequence[Part]) -> None:
     """Bring the table from the record before to `record`, whose rows are `written` beside what they stand for."""
-    stored = {as_row(row).key: row for row in rows_of(session, (row.fingerprint for row in record.rows))}
-    selectors = {entry.row.key: entry.selector for entry in written}
-    held = {key: as_row(row) for key, row in stored.items()}
-    for key, row in changes(held, record.rows, record.t).items():
-        if row is None:
-            session.delete(stored[key])
-            continue
-        live = stored.get(key)
-        selector = selectors[key]
-        if live is None:
-            live = LiveRow(
-                fingerprint=row.fingerprint,
-                kind=row.kind,
-                slot=int(row.slot),
-                selector_issuer=selector.issuer,
-                selector_kind=selector.kind,
-            )
-            session.add(live)
-        if selector.values:
-            live.value_1, live.value_2 = (*selector.values, None)[:2]
-        live.cutoff, live.expires_at = row.cutoff, row.expires_at
-        live.epoch, live.n, live.t, live.actor, live.reason = (
-            record.epoch,
-            record.n,
-            record.t,
-            actor,
-            reason,
-        )
     session.flush()
-    session.execute(delete(LiveRow).where(LiveRow.expires_at <= record.t))
+    held = held_rows(session, (row.fingerprint for row in record.rows))
+    write_changes(session, changes(held, record.rows, record.t), record, written, parts)

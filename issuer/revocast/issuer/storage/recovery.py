@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.log import changes
 from revocast.issuer.authority.recovery import Signed
-from revocast.issuer.authority.revocations import Named, Unnamed, Written
+from revocast.issuer.authority.revocations import Named, Part, Unnamed, Written
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.errors import Conflict
 from revocast.issuer.storage.live_set import selector_of
-from revocast.issuer.storage.log import as_row, published_place, rows_of
+from revocast.issuer.storage.log import as_row, parts_of, published_place, rows_of
 from revocast.issuer.storage.tables import (
     ClientTable,
     ForeignRecord,
@@ -63,6 +63,7 @@ class SetAside:
     written: tuple[Written, ...]
     actor: str
     reason: str
+    parts: tuple[Part, ...]
 
 
 def signed_position(session: Session) -> Position:
@@ -146,18 +147,28 @@ def set_aside(
         return known if known and terms.name(known)[1] == row.kind else _name(row, terms, {})
 
     aside = [
-        SetAside(tuple(Written(named(row), row) for row in rows), record.actor, record.reason)
+        SetAside(
+            tuple(Written(named(row), row) for row in rows),
+            record.actor,
+            record.reason,
+            tuple(parts_of(record)),
+        )
         for record, rows in unsigned
         if rows
     ]
     for record, _ in unsigned:
         session.delete(record)
     session.flush()
-    table, wrote = Table(), dict[Key, LogRecord]()
+    table, wrote = Table(), dict[Key, tuple[LogRecord, Part]]()
     for record in _records(session, last.epoch):
-        rows = [row for row in unpack_rows(record.rows) if row.fingerprint in fingerprints]
-        table.apply(rows, record.t)
-        wrote |= {row.key: record for row in rows}
+        asked = [part for part in parts_of(record) for _ in range(part.rows)]
+        rows = [
+            (row, part)
+            for row, part in zip(unpack_rows(record.rows), asked, strict=True)
+            if row.fingerprint in fingerprints
+        ]
+        table.apply((row for row, _ in rows), record.t)
+        wrote |= {row.key: (record, part) for row, part in rows}
     table.apply((), last.t)
     held = {row.key: row for row in table}
     for key in live.keys() | held.keys():
@@ -166,8 +177,9 @@ def set_aside(
             session.delete(live[key])
             continue
         stored = live.get(key) or _unnamed_row(session, row, terms)
-        _write(stored, row, wrote[key].epoch, wrote[key].n, wrote[key].t)
-        stored.actor, stored.reason = wrote[key].actor, wrote[key].reason
+        record, part = wrote[key]
+        _write(stored, row, record.epoch, record.n, record.t)
+        stored.actor, stored.reason = part.actor, part.reason
     head.n, head.hash, head.t = last.n, last.hash, last.t
     session.flush()
     return aside

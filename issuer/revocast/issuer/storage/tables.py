@@ -95,7 +95,10 @@ class Publication(Base):
 
 
 class LogRecord(Base):
-    """One record: what is to be signed and, once signed, the bytes that are ever published."""
+    """One record: what is to be signed and, once signed, the bytes that are ever published.
+
+    `parts`: [rows, actor, reason] of each request whose rows it has, in their order; null: one actor and reason for all.
+    """
 
     __tablename__ = "log"
     __table_args__ = (Index("ix_log_kid", "kid", "epoch", "n"),)
@@ -111,6 +114,7 @@ class LogRecord(Base):
     compact: Mapped[bytes | None]
     actor: Mapped[str]
     reason: Mapped[str]
+    parts: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ForeignRecord(Base):

@@ -1,10 +1,12 @@
 """The claims of a verified token: one object, shared by every request that brings the token, so nobody can change it."""
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Final, NoReturn
 
 __all__ = ["NO_CLAIMS", "Claims"]
+
+_IMMUTABLE: Final = frozenset({str, int, float, bool, NoneType})
 
 
 class Claims(Mapping[str, Any]):
@@ -14,8 +16,10 @@ class Claims(Mapping[str, Any]):
     _members: Mapping[str, Any]
 
     def __init__(self, members: Mapping[str, Any]) -> None:
-        frozen = MappingProxyType({name: _frozen(value) for name, value in members.items()})
-        object.__setattr__(self, "_members", frozen)
+        frozen = {
+            name: value if type(value) in _IMMUTABLE else _frozen(value) for name, value in members.items()
+        }
+        object.__setattr__(self, "_members", MappingProxyType(frozen))
 
     @property
     def subject(self) -> str:

@@ -42,12 +42,12 @@ any error that it came from.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from revocast.schemas.errors import JoseError
-from revocast.schemas.jose import Compact, parse_compact, parse_json, same_algorithm
-from revocast.schemas.naming import MAX_NAME, NAMING_CLAIMS, can_name
+from revocast.schemas.jose import parse_header, parse_json, same_algorithm, split_compact, unb64u
+from revocast.schemas.naming import MAX_NAME, can_name
 from revocast.schemas.row import NEVER
 from revocast.sdk.errors import (
     AlgorithmNotAllowed,
@@ -59,7 +59,7 @@ from revocast.sdk.errors import (
     TokenRevoked,
     UnknownKey,
 )
-from revocast.sdk.keyring import Keyring, TokenKey
+from revocast.sdk.keyring import Keyring, KnownHeader, TokenKey
 
 __all__ = [
     "MAX_TOKEN_BYTES",
@@ -90,6 +90,10 @@ class Profile:
     issuers: frozenset[str]
     required: frozenset[str] = frozenset({"sub", "client_id", "jti"})  # RFC 9068 §2.2
     types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})  # RFC 9068 §2.1
+    all_required: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "all_required", _ALWAYS_REQUIRED | self.required)
 
 
 class Authentic(NamedTuple):
@@ -102,14 +106,15 @@ class Authentic(NamedTuple):
 
 def authenticate(token: str, keyring: Keyring, profile: Profile) -> Authentic:
     """Rules 1 to 17. Raises a `TokenError`."""
-    compact, kid = _envelope(token, profile)  # 1 to 6
-    keys = _usable_keys(keyring, kid)  # 7
-    key = _signer(compact, keys)  # 8, 9
-    claims = _claims(compact, keyring.declared, profile)  # 10 to 12
+    envelope = _envelope(token)  # 1, 2
+    header = _header(envelope.header, keyring, profile.types)  # 3 to 8
+    key = _signer(envelope, header)  # 9
+    keyring.remember(envelope.header, header)
+    claims = _claims(envelope.payload, keyring.naming, profile.all_required)  # 10 to 12
     _check_issuer(claims, key)  # 13
     _check_use(claims, profile)  # 14 to 16
     _check_lifetime(claims, key)  # 17
-    return Authentic(claims, key, compact.signing_input)
+    return Authentic(claims, key, envelope.signing_input)
 
 
 def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]:
@@ -117,8 +122,11 @@ def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]
 
     Not to be believed without the issuer's own word (introspected.py).
     """
-    compact, _ = _envelope(token, profile)  # 1 to 6
-    claims = _claims(compact, keyring.declared, profile)  # 10 to 12
+    envelope = _envelope(token)  # 1, 2
+    header = _parsed(envelope.header)  # 3, 4
+    _type(header, profile.types)  # 5
+    _kid(header)  # 6
+    claims = _claims(envelope.payload, keyring.naming, profile.all_required)  # 10 to 12
     _check_use(claims, profile)  # 14 to 16
     return claims
 
@@ -137,20 +145,48 @@ def good_between(claims: Mapping[str, Any], leeway: int) -> tuple[float, float]:
     return max(claims["iat"], claims.get("nbf", 0)) - leeway, claims["exp"] + leeway
 
 
-def _envelope(token: str, profile: Profile) -> tuple[Compact, str]:
+class _Envelope(NamedTuple):
+    header: bytes  # as it is spelled
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+
+def _envelope(token: str) -> _Envelope:
     try:
-        compact = parse_compact(token, MAX_TOKEN_BYTES)  # 1 to 4
+        header, payload, signature, signing_input = split_compact(token, MAX_TOKEN_BYTES)
+        return _Envelope(header, unb64u(payload), unb64u(signature), signing_input)
     except JoseError as error:
-        raise TokenMalformed(f"The token is malformed ({error}).") from None
-    _check_type(compact.header, profile.types)  # 5
-    return compact, _kid(compact.header)  # 6
+        raise _malformed(error) from None
 
 
-def _check_type(header: Mapping[str, Any], types: frozenset[str]) -> None:
+def _header(segment: bytes, keyring: Keyring, types: frozenset[str]) -> KnownHeader:
+    known = keyring.header(segment)
+    if known is not None and known.typ in types:
+        return known
+    header = _parsed(segment)  # 3, 4
+    typ = _type(header, types)  # 5
+    usable = _usable_keys(keyring, _kid(header))  # 6, 7
+    return KnownHeader(typ, _fitting(header, usable))  # 8
+
+
+def _parsed(segment: bytes) -> Mapping[str, Any]:
+    try:
+        return parse_header(segment)
+    except JoseError as error:
+        raise _malformed(error) from None
+
+
+def _malformed(error: JoseError) -> TokenMalformed:
+    return TokenMalformed(f"The token is malformed ({error}).")
+
+
+def _type(header: Mapping[str, Any], types: frozenset[str]) -> str:
     typ = header.get("typ")
     # ASCII first: lower() also makes an ASCII letter of some that are none.
     if not isinstance(typ, str) or not typ.isascii() or typ.lower() not in types:
         raise TokenMalformed("The token is not an access token (typ).")
+    return typ.lower()
 
 
 def _kid(header: Mapping[str, Any]) -> str:
@@ -172,26 +208,30 @@ def _usable_keys(keyring: Keyring, kid: str) -> list[TokenKey]:
     return usable
 
 
-def _signer(compact: Compact, keys: Sequence[TokenKey]) -> TokenKey:
-    alg = compact.header.get("alg")
-    fitting = [key for key in keys if same_algorithm(alg, key.public.alg)]
+def _fitting(header: Mapping[str, Any], keys: Sequence[TokenKey]) -> tuple[TokenKey, ...]:
+    alg = header.get("alg")
+    fitting = tuple(key for key in keys if same_algorithm(alg, key.public.alg))
     if not fitting:
         raise AlgorithmNotAllowed("The token's algorithm is not the one that belongs to its key.")
-    for key in fitting:
-        if key.public.verify(compact.signing_input, compact.signature):
+    return fitting
+
+
+def _signer(envelope: _Envelope, header: KnownHeader) -> TokenKey:
+    for key in header.keys:
+        if key.verify(envelope.signing_input, envelope.signature):
             return key
     raise SignatureInvalid("The signature does not verify.")
 
 
-def _claims(compact: Compact, declared: Sequence[str], profile: Profile) -> dict[str, Any]:
+def _claims(payload: bytes, naming: Sequence[str], required: frozenset[str]) -> dict[str, Any]:
     try:
-        claims = parse_json(compact.payload, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)  # 10
+        claims = parse_json(payload, max_depth=_MAX_DEPTH, max_values=_MAX_VALUES)  # 10
     except JoseError as error:
         raise TokenMalformed(f"The token's claims are malformed ({error}).") from None
     if not isinstance(claims, dict):
         raise TokenMalformed("The token's claims are not an object.")
-    _check_required(claims, profile.required)  # 11
-    _check_names(claims, declared)  # 12
+    _check_required(claims, required)  # 11
+    _check_names(claims, naming)  # 12
     return claims
 
 
@@ -202,13 +242,12 @@ def _check_use(claims: Mapping[str, Any], profile: Profile) -> None:
 
 
 def _check_required(claims: Mapping[str, Any], required: frozenset[str]) -> None:
-    missing = (_ALWAYS_REQUIRED | required) - claims.keys()
-    if missing:
-        raise ClaimInvalid(min(missing), "is missing.")
+    if not required <= claims.keys():
+        raise ClaimInvalid(min(required - claims.keys()), "is missing.")
 
 
-def _check_names(claims: Mapping[str, Any], declared: Sequence[str]) -> None:
-    for name in (*NAMING_CLAIMS, *declared):
+def _check_names(claims: Mapping[str, Any], naming: Sequence[str]) -> None:
+    for name in naming:
         if name in claims and not can_name(claims[name]):
             raise ClaimInvalid(
                 name,

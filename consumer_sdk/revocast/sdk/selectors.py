@@ -5,7 +5,7 @@ from typing import Any
 
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.naming import values_of
-from revocast.schemas.selector import Selector, fingerprint, kind_name
+from revocast.schemas.selector import fingerprint_of, kind_name
 
 __all__ = ["TokenNames"]
 
@@ -27,7 +27,6 @@ class TokenNames:
     def __init__(
         self,
         claims: Mapping[str, Any],
-        *,
         issuer: str,
         kid: str,
         signing_input: bytes,
@@ -45,16 +44,16 @@ class TokenNames:
 
     def fingerprint(self, kind: int) -> bytes | None:
         """The fingerprint of this kind of selector; None: the token has none."""
-        if kind not in self._fingerprints:
-            selector = self.selector(kind)
-            self._fingerprints[kind] = None if selector is None else fingerprint(self._salt, selector)
-        return self._fingerprints[kind]
+        try:
+            return self._fingerprints[kind]
+        except KeyError:
+            found = self._fingerprints[kind] = self._fingerprint(kind)
+            return found
 
-    def selector(self, kind: int) -> Selector | None:
-        """The selector of this kind; None: the token has none, or this key set does not declare the kind."""
+    def _fingerprint(self, kind: int) -> bytes | None:
         try:
             name = kind_name(kind, self._declared)
         except ClaimUndeclared:
             return None  # a row can only be ahead of the key set while the core is incomplete, and says so
         values = values_of(name, self._claims, self._kid, self._signing_input)
-        return None if values is None else Selector(self._issuer, name, values)
+        return None if values is None else fingerprint_of(self._salt, self._issuer, name, values)

@@ -89,17 +89,11 @@ class Verifier:
     def _examine(self, token: str, era: int, generation: int) -> _Known:
         keyring = self.keyring
         members, key, signing_input = authenticate(token, keyring, self.profile)
-        claims = Claims(members)
         names = TokenNames(
-            claims,
-            issuer=key.issuer.issuer,
-            kid=key.public.kid,
-            signing_input=signing_input,
-            salt=keyring.salt,
-            declared=keyring.declared,
+            members, key.issuer.issuer, key.public.kid, signing_input, keyring.salt, keyring.declared
         )
         since, until = good_between(members, keyring.leeway)
-        return _Known(claims, names, keyring.leeway, since, until, era, generation)
+        return _Known(Claims(members), names, keyring.leeway, since, until, era, generation)
 
     def _check_rows(self, names: TokenNames) -> None:
         refusal = self.denylist.refusal(names)

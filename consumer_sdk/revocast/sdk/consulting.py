@@ -54,6 +54,8 @@ class Consulting:
     async def judge(self, token: str, scopes: Collection[str], unavailable: GuardUnavailable) -> Claims:
         """The claims of a token that the issuer confirms. Raises a `TokenError`, or the kind of `unavailable` with more reasons."""
         claims, known = self._own_word(token)
+        if claims["iss"] != self._settings.issuer:
+            raise unavailable  # it cannot know what a foreign issuer has signed
         try:
             confirm(await self._asking().ask(token, stranger=not known), claims)
         except NoAnswer as error:

@@ -13,16 +13,18 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from revocast.schemas.chain import MAX_CLOCK_LEAD, Chain
+from revocast.schemas.jose import PublicKey
 from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 from revocast.sdk.claims import Claims
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.errors import InsufficientScope, UnknownKey
+from revocast.sdk.foreign_issuers import foreign_issuers
 from revocast.sdk.freshness import Freshness, Limits, State, Topic, Transition
 from revocast.sdk.health import Health, health_of
 from revocast.sdk.instant import Instant
@@ -85,6 +87,7 @@ class GuardCore:
         self._table_position: Position | None = None
         self._building: DenyList | None = None
         self._building_epoch = 0
+        self._foreign: Mapping[str, Mapping[str, PublicKey]] = {}
         self._rereads = 0
         self._tally = Tally()
         self._floor = floor
@@ -129,6 +132,11 @@ class GuardCore:
         self._rereads += 1
         self._readiness.reread(now)
         self._evaluate(now)
+
+    def take_foreign(self, keys: Mapping[str, Mapping[str, PublicKey]]) -> None:
+        """The keys of foreign issuers, by issuer and kid: what tokens of theirs verify under, unless the signed key set lists the issuer."""
+        self._foreign = keys
+        self._take_keys()
 
     def close(self, now: Instant) -> None:
         """Judge no token any more."""
@@ -235,6 +243,10 @@ class GuardCore:
         """The position of the enforced table and its canonical bytes. Call it from the thread that feeds."""
         return self._table_position, self.verifier.denylist.pack()
 
+    def signs_for(self, issuer: str) -> bool:
+        """Whether the signed key set lists this token issuer: then its keys come from nowhere else."""
+        return self.trust.key_set is not None and self.trust.key_set.of(issuer) is not None
+
     def missing(self) -> str:
         """Why it is not ready, and what was rejected on the way, in plain words."""
         return "; ".join([self.freshness.reason, *self._tally.rejections()])
@@ -288,7 +300,8 @@ class GuardCore:
         if delegations is not None:
             self.freshness.saw_list(delegations.expires_at)
         if key_set is not None and delegations is not None:
-            self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers)
+            foreign = foreign_issuers(self._foreign, self.trust)
+            self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers, foreign)
             self.verifier.terms_changed()
 
     def _take_checkpoint(self, now: Instant) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "GuardStale",
     "GuardUnavailable",
     "InsufficientScope",
+    "IssuerUnavailable",
     "PinFailed",
     "RequestMalformed",
     "RevocastError",
@@ -115,9 +116,25 @@ class AlgorithmNotAllowed(TokenError):
 
 
 class UnknownKey(TokenError):
-    """The token names a key that is not in the key set, or no longer signs."""
+    """The token names a key that is not in the key set, or no longer signs. `refreshing`: the foreign issuer whose set is being fetched."""
 
     code = "unknown_key"
+
+    def __init__(
+        self,
+        description: str = "The token names a key that is not in the key set, or that no longer signs.",
+        *,
+        retry_after: int | None = None,
+        refreshing: str | None = None,
+    ) -> None:
+        super().__init__(description)
+        self._retry_after = retry_after
+        self.refreshing = refreshing
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds, where the key may only have not arrived yet."""
+        return self._retry_after
 
 
 class SignatureInvalid(TokenError):
@@ -224,6 +241,15 @@ class GuardIncomplete(GuardUnavailable):
 
     code = "guard_incomplete"
     remedy = "It reads the log again by itself; if it stays so, run `revocast log verify`."
+
+
+class IssuerUnavailable(GuardUnavailable):
+    """The keys of the token's issuer cannot be had."""
+
+    code = "issuer_unavailable"
+    remedy = "Look at that issuer's JWKS URL in REVOCAST_JWKS, and at `health().foreign`."
+    refreshing: str | None = None
+    """The issuer, if its keys are being fetched right now."""
 
 
 class GuardClosed(GuardUnavailable):

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
 
 from revocast.schemas.errors import SettingsError
 from revocast.schemas.record import Position
@@ -24,7 +24,14 @@ from revocast.sdk.claims import NO_CLAIMS, Claims
 from revocast.sdk.clock import Clock, system_clock
 from revocast.sdk.consulting import Consulting, check_can_ask
 from revocast.sdk.core import GuardCore
-from revocast.sdk.errors import GuardNotReady, GuardUnavailable, RevocastError, StartupTimeout
+from revocast.sdk.errors import (
+    GuardNotReady,
+    GuardUnavailable,
+    IssuerUnavailable,
+    RevocastError,
+    StartupTimeout,
+    UnknownKey,
+)
 from revocast.sdk.freshness import State, Transition
 from revocast.sdk.health import Health, warnings_of
 from revocast.sdk.instant import Instant
@@ -35,8 +42,11 @@ from revocast.sdk.settings import GuardSettings, Mode, MoreOptions
 
 if TYPE_CHECKING:
     from revocast.sdk.integrations.fastapi import Required
+    from revocast.sdk.jwks.foreign import ForeignKeys
 
 __all__ = ["Guard"]
+
+T = TypeVar("T")
 
 
 class _OwnPolicy:
@@ -104,6 +114,7 @@ class Guard:
         self._source = KafkaSource(self.settings, clock, self._journal)
         self._core: GuardCore | None = None
         self._consulting = Consulting(self.settings, clock, lambda: self._core)
+        self._foreign = self._foreign_keys()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._background: BackgroundLoop | None = None
@@ -134,7 +145,7 @@ class Guard:
         is not `allow`.
         """
         try:
-            return self._started().verify(token, self._clock(), scopes, freshness or self.settings.policy)
+            return self._judge(token, scopes, freshness or self.settings.policy)
         except RevocastError as error:
             return self._refuse(error, token)
 
@@ -155,7 +166,8 @@ class Guard:
     async def averify(
         self, token: str, *, scopes: Collection[str] = (), freshness: Policy | None = None
     ) -> Claims:
-        """As `verify`. Only while the guard is not current and the policy is `introspect`, it waits: for the issuer's answer.
+        """As `verify`. It waits only while the guard is not current and the policy is `introspect`: for the issuer's answer; and for a
+        foreign issuer's key set that is being fetched because of this token's key.
 
         The issuer can answer from `start` on, also before the guard is ready. Where it does not, the `GuardUnavailable` is
         that of `verify`. What the guard knows to be refused is refused without asking.
@@ -163,7 +175,7 @@ class Guard:
         policy = freshness or self.settings.policy
         try:
             try:
-                return self._started().verify(token, self._clock(), scopes, policy)
+                return await self._judge_patiently(token, scopes, policy)
             except GuardUnavailable as error:
                 if policy != "introspect" or not self._running:
                     raise
@@ -223,8 +235,11 @@ class Guard:
             "introspection": self._consulting.counters,
             "transition": dict(self._transitions),
         }
+        if self._foreign is not None:
+            counted["jwks"] = dict(self._foreign.counters)
         counters = {f"{of}.{name}": n for of, counts in counted.items() for name, n in counts.items()}
-        return health.adding(counters, self._warnings().values())
+        foreign = self._foreign.health(self._clock()) if self._foreign is not None else {}
+        return health.adding(counters, self._warnings().values(), foreign)
 
     def on_change(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, on the guard's loop. What it raises is logged."""
@@ -255,6 +270,8 @@ class Guard:
         )
         waiting.cancel()
         if waiting in done:
+            if self._foreign is not None:
+                await self._foreign.first()
             return
         if self.settings.mode == "shadow" and not self._task.done():
             logger.warning("not ready in time, and in shadow mode, so going on: %s", self._missing())
@@ -302,16 +319,53 @@ class Guard:
 
     # --- inside
 
+    def _judge(self, token: str, scopes: Collection[str], policy: Policy) -> Claims:
+        core, now = self._started(), self._clock()
+        if self._foreign is None:
+            return core.verify(token, now, scopes, policy)
+        return self._foreign.verify(core, token, now, scopes, policy)
+
+    async def _judge_patiently(self, token: str, scopes: Collection[str], policy: Policy) -> Claims:
+        try:
+            return self._judge(token, scopes, policy)
+        except (UnknownKey, IssuerUnavailable) as error:
+            if self._foreign is None or error.refreshing is None:
+                raise
+            await self._on_own_loop(self._foreign.landing(error.refreshing))
+        return self._judge(token, scopes, policy)
+
+    def _foreign_keys(self) -> "ForeignKeys | None":
+        if not self.settings.jwks:
+            return None
+        from revocast.sdk.jwks.foreign import ForeignKeys, check_can_fetch
+
+        check_can_fetch()
+        return ForeignKeys(self.settings, self._clock, self._take_foreign)
+
     async def _live(self) -> None:
-        self._adopt(await self._source.open())
-        await self._source.run(self._replace, self._tick)
+        foreign = asyncio.create_task(self._foreign.run()) if self._foreign is not None else None
+        try:
+            self._adopt(await self._source.open())
+            await self._source.run(self._replace, self._tick)
+        finally:
+            if foreign is not None:
+                foreign.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await foreign
 
     def _adopt(self, core: GuardCore) -> None:
         core.watch(self._changed)
         self._core = core
+        self._take_foreign()
 
     def _replace(self, core: GuardCore) -> None:
+        if self._foreign is not None:
+            core.take_foreign(self._foreign.keys)
         self._core = core  # one reference: each request is judged by the one or by the other
+
+    def _take_foreign(self) -> None:
+        if self._foreign is not None and self._core is not None:
+            self._core.take_foreign(self._foreign.keys)
 
     def _tick(self, now: Instant) -> None:
         core = self._started()
@@ -322,6 +376,8 @@ class Guard:
         found = {"recovery": self._source.recovering}
         if self.state is not State.READY:
             found["introspection"] = self._consulting.problem
+        if self._foreign is not None:
+            found |= self._foreign.warnings(self._core, self._clock())
         return {subject: warning for subject, warning in found.items() if warning}
 
     @property
@@ -331,7 +387,7 @@ class Guard:
             return self._core.state is not State.CLOSED
         return self._task is not None and not self._task.done()
 
-    async def _on_own_loop(self, judging: Coroutine[Any, Any, Claims]) -> Claims:
+    async def _on_own_loop(self, judging: Coroutine[Any, Any, T]) -> T:
         # Connections and questions belong to one loop; a guard in a thread of its own has another one than its callers.
         if self._loop in (None, asyncio.get_running_loop()):
             return await judging

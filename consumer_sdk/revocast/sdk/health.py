@@ -1,7 +1,7 @@
 """What the guard says of itself, for a health endpoint, a log or a person."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from revocast.schemas.chain import Chain
@@ -10,6 +10,7 @@ from revocast.schemas.trust import Trust
 from revocast.sdk.denylist import DenyList
 from revocast.sdk.freshness import Freshness, State
 from revocast.sdk.instant import Instant
+from revocast.sdk.jwks.source import SourceHealth
 from revocast.sdk.keyring import Keyring
 
 __all__ = ["Health", "health_of", "warnings_of"]
@@ -22,7 +23,8 @@ class Health:
     """A moment's state. Ages and `clock_skew` in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
     `rows` and `keys` are counts. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
-    the issuer by `introspection.<outcome>` and changes of state by `transition.<before>.<after>`. `warnings` are sentences.
+    the issuer by `introspection.<outcome>`, requests for foreign key sets by `jwks.<outcome>` and changes of state by
+    `transition.<before>.<after>`. `warnings` are sentences. `foreign` is how the key sets of foreign issuers stand.
     """
 
     state: State
@@ -40,15 +42,23 @@ class Health:
     keys: int
     counters: Mapping[str, int]
     warnings: tuple[str, ...]
+    foreign: Mapping[str, SourceHealth] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
         """Whether tokens are judged on a current state."""
         return self.state is State.READY
 
-    def adding(self, counters: Mapping[str, int], warnings: Iterable[str]) -> "Health":
-        """The same, with more counters and warnings."""
-        return replace(self, counters={**self.counters, **counters}, warnings=(*self.warnings, *warnings))
+    def adding(
+        self, counters: Mapping[str, int], warnings: Iterable[str], foreign: Mapping[str, SourceHealth]
+    ) -> "Health":
+        """The same, with more counters and warnings, and with the foreign issuers."""
+        return replace(
+            self,
+            counters={**self.counters, **counters},
+            warnings=(*self.warnings, *warnings),
+            foreign=foreign,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -2,15 +2,19 @@
 
 import hashlib
 import os
+import ssl
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypedDict
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from revocast.schemas.errors import SettingsError
 from revocast.schemas.https import HttpsCallerSettings
 from revocast.schemas.settings import KafkaSettings
+from revocast.schemas.tls import client_context
 from revocast.sdk.freshness import Limits
+from revocast.sdk.jwks.urls import read_jwks
 from revocast.sdk.loopback import is_loopback
 from revocast.sdk.policy import Policy
 from revocast.sdk.profile import Profile
@@ -42,6 +46,10 @@ class MoreOptions(TypedDict, total=False):
     client_secret: SecretStr | str
     introspection_endpoint: str
     introspection_timeout: float
+    jwks: Mapping[str, str | Sequence[str]]
+    jwks_timeout: float
+    jwks_outage: float
+    jwks_ca: Path | str
 
 
 class GuardSettings(KafkaSettings, HttpsCallerSettings):
@@ -79,6 +87,35 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
         2.0, description="how long one try to ask about a token may take, seconds; there are two"
     )
 
+    jwks: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(read_jwks)] = Field(
+        default_factory=dict,
+        description="foreign issuers whose tokens are accepted, and where their JWK Sets are: `iss=url,iss=url`, or a JSON object; "
+        "several URLs of one issuer are tried in their order",
+    )
+    jwks_timeout: Positive = Field(5.0, description="how long one request for a JWK Set may take, seconds")
+    jwks_outage: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        3600.0,
+        description="how long a foreign issuer's keys are used after their JWK Set went out of date, seconds",
+    )
+    jwks_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities that may sign the certificates of JWKS URLs; default: as `REVOCAST_TLS_CA`",
+    )
+
+    @model_validator(mode="after")
+    def _foreign_issuers_are_foreign(self) -> Self:
+        if self.issuer in self.jwks:
+            raise SettingsError(
+                "REVOCAST_JWKS: the deployment's own issuer needs none, its keys are on the topic"
+            )
+        if self.jwks:
+            self.jwks_context()
+        return self
+
+    def jwks_context(self) -> ssl.SSLContext:
+        """The TLS context of requests for JWK Sets. Raises `SettingsError`."""
+        return client_context(self.jwks_ca, "REVOCAST_JWKS_CA") if self.jwks_ca else self.caller_context()
+
     @model_validator(mode="after")
     def _policy_can_be_kept(self) -> Self:
         if self.policy == "introspect":
@@ -98,7 +135,7 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
     @property
     def profile(self) -> Profile:
         """What tokens must be."""
-        return Profile(self.audience, frozenset({self.issuer}))
+        return Profile(self.audience, frozenset({self.issuer, *self.jwks}))
 
     @property
     def limits(self) -> Limits:

@@ -126,6 +126,11 @@ class Trust:
         delegate = self.delegations.delegate(kid, Role.SNAPSHOT) if self.delegations else None
         return delegate is not None and delegate.covers(epoch, n)
 
+    def was_revoked(self, issuer: str, kid: str) -> bool:
+        """Whether a signed key set ever named this kid of a token issuer revoked, and its signer was not compromised."""
+        signer = self._revoked.get((issuer, kid))
+        return signer is not None and self.record_key(signer) is not None
+
     def _hold(self, value: bytes, offset: int) -> None:
         self._waiting.append((value, offset))
         self._waiting_bytes += len(value)
@@ -211,8 +216,7 @@ class Trust:
     def _check_revoked(self, key_set: KeySet) -> None:
         for keys in key_set.issuers:
             for entry in keys.keys:
-                signer = self._revoked.get((keys.issuer, entry.public.kid))
-                if entry.state is not KeyState.REVOKED and signer and self.record_key(signer) is not None:
+                if entry.state is not KeyState.REVOKED and self.was_revoked(keys.issuer, entry.public.kid):
                     raise SchemaError(f"keys: kid {entry.public.kid!r} was revoked and cannot come back")
 
     def _judge_list(self, event: Event, envelope: Envelope, offset: int) -> Verdict:

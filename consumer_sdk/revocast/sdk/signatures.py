@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 from revocast.schemas.jose import PublicKey
 from revocast.schemas.signatures import Verify
 
-__all__ = ["CRYPTOGRAPHY", "Signatures", "SignatureBackend", "Verify", "backend_named"]
+__all__ = ["CRYPTOGRAPHY", "SignatureBackend", "Signatures", "Verify", "backend_named"]
 
 Signatures = Literal["cryptography", "tink"]
 """Names of the backends."""

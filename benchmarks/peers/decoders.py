@@ -1,38 +1,80 @@
-"""Libraries that decode a JWT: one call that verifies the signature with a key prepared once, and `exp`, `aud` and `iss`.
-
-The clock of the authority in memory is not today's: its tokens are valid in the future, so that `exp` is looked at and holds.
-"""
+"""Libraries that decode a JWT: one call that verifies the signature with a key prepared once, and `exp`, `aud` and `iss`."""
 
 import base64
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from benchmarks.peers.elsewhere import Elsewhere
 from revocast.schemas.jose import PublicKey
+from revocast.testing import Authority
 
-__all__ = ["FULL", "Decode", "decoders"]
+__all__ = ["FULL", "SIGNATURE", "Decode", "Decoder", "Here", "decoders"]
 
 Decode = Callable[[str], object]
 """Raises for a token that it does not take."""
 
-FULL: Final = ("PyJWT", "joserfc", "Authlib", "oxyjwt", "webtoken", "ryjwt")
-_SIGNATURE: Final = "signature alone"
+SIGNATURE: Final = "signature alone"
+_ELSEWHERE: Final = "ryjwt, newer Python"
+FULL: Final = ("PyJWT", "joserfc", "Authlib", "oxyjwt", "webtoken", "ryjwt", _ELSEWHERE)
+"""Those that decode the whole token."""
 
 
-def decoders(key: PublicKey, issuer: str, audience: str, alg: str) -> tuple[dict[str, Decode], list[str]]:
-    """Each library's way by name, and why those that are missing are."""
-    found: dict[str, Decode] = {_SIGNATURE: _signature(key)}
+class Decoder(Protocol):
+    """A library, set up for one key."""
+
+    def decode(self, token: str) -> object:
+        """Raises for a token that it refuses."""
+
+    def turn(self, tokens: Sequence[str]) -> Callable[[], object]:
+        """What decodes all of these, for timing."""
+
+
+class Here:
+    """A decoder in this process."""
+
+    def __init__(self, decode: Decode) -> None:
+        self.decode = decode
+
+    def turn(self, tokens: Sequence[str]) -> Callable[[], None]:
+        """A plain loop."""
+        return partial(_each, self.decode, tokens)
+
+
+@contextmanager
+def decoders(authority: Authority) -> Iterator[tuple[dict[str, Decoder], list[str]]]:
+    """By name, for the authority's active key and audience; and why those that are missing are."""
+    terms = (authority.active.public, authority.issuer, authority.audience, authority.active.alg)
+    found: dict[str, Decoder] = {}
     missing = []
     for name, make in _MAKERS.items():
         try:
-            found[name] = make(key, issuer, audience, alg)
+            found[name] = Here(make(*terms))
         except ImportError as error:
-            missing.append(f"{name} is not measured: {error}.")
-    return found, missing
+            if name != "ryjwt":
+                missing.append(f"{name} is not measured: {error}.")
+    elsewhere = None
+    if "ryjwt" not in found:
+        try:
+            found[_ELSEWHERE] = elsewhere = Elsewhere(_pem(terms[0]), *terms[1:])
+        except ImportError as error:
+            missing.append(f"ryjwt is not measured: {error}.")
+    try:
+        yield found, missing
+    finally:
+        if elsewhere is not None:
+            elsewhere.close()
 
 
-def _signature(key: PublicKey) -> Decode:
+def _each(judge: Decode, tokens: Sequence[str]) -> None:
+    for token in tokens:
+        judge(token)
+
+
+def _signature(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
     def judge(token: str) -> object:
         head, _, tail = token.rpartition(".")
         assert key.verify(head.encode(), base64.urlsafe_b64decode(tail + "=" * (-len(tail) % 4)))
@@ -45,29 +87,25 @@ def _pem(key: PublicKey) -> bytes:
     import jwt
 
     made: Any = jwt.PyJWK(dict(key.jwk)).key
-    pem: bytes = made.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return pem
+    return bytes(made.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def _pyjwt(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
     import jwt
 
     prepared = jwt.PyJWK(dict(key.jwk)).key
-    options: Any = {"verify_iat": False}  # issued in what is the future here
-    return lambda token: jwt.decode(token, prepared, [alg], options, audience=audience, issuer=issuer)
+    return lambda token: jwt.decode(token, prepared, [alg], audience=audience, issuer=issuer)
 
 
 def _joserfc(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
     from joserfc import jwk
     from joserfc import jwt as jose
 
-    # EdDSA is "not recommended" there (RFC 9864 has Ed25519), and taken when it is asked for by name.
     prepared: Any = jwk.import_key(dict(key.jwk))
     claims = jose.JWTClaimsRegistry(
         iss={"essential": True, "value": issuer},
         aud={"essential": True, "value": audience},
         exp={"essential": True},
-        leeway=10**10,  # the same: `iat` is looked at whether one wants it or not
     )
 
     def decode(token: str) -> object:
@@ -91,14 +129,43 @@ def _authlib(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
 
     def decode(token: str) -> object:
         claims = decoder.decode(token, prepared, claims_options=options)
-        claims.validate(leeway=10**10)
+        claims.validate()
         return claims
 
     return decode
 
 
+def _oxyjwt(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
+    import oxyjwt
+
+    read: Any = {"RS256": "from_rsa_pem", "ES256": "from_ec_pem", "EdDSA": "from_ed_pem"}[alg]
+    prepared: Any = getattr(oxyjwt.DecodingKey, read)(_pem(key))
+    decode: Any = oxyjwt.decode
+    return lambda token: decode(token, prepared, [alg], audience=audience, issuer=issuer)
+
+
+def _webtoken(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
+    import webtoken
+
+    prepared: Any = webtoken.PyJWK(dict(key.jwk))
+    decode: Any = webtoken.decode
+    return lambda token: decode(token, prepared, [alg], audience=audience, issuer=issuer)
+
+
+def _ryjwt(key: PublicKey, issuer: str, audience: str, alg: str) -> Decode:
+    import ryjwt
+
+    prepared: Any = ryjwt.PublicKey(_pem(key), algorithms=[alg], audience=audience, issuer=issuer)
+    decode: Decode = prepared.decode
+    return decode
+
+
 _MAKERS: Final[Mapping[str, Callable[[PublicKey, str, str, str], Decode]]] = {
+    SIGNATURE: _signature,
     "PyJWT": _pyjwt,
     "joserfc": _joserfc,
     "Authlib": _authlib,
+    "oxyjwt": _oxyjwt,
+    "webtoken": _webtoken,
+    "ryjwt": _ryjwt,
 }

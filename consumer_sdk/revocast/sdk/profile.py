@@ -111,7 +111,7 @@ def authenticate(token: str, keyring: Keyring, profile: Profile) -> Authentic:
     key = _signer(envelope, header)  # 9
     keyring.remember(envelope.header, header)
     claims = _claims(envelope.payload, keyring.naming, profile.all_required)  # 10 to 12
-    _check_issuer(claims, key)  # 13
+    key = _issuers_own(key, claims, envelope, header)  # 13
     _check_use(claims, profile)  # 14 to 16
     _check_lifetime(claims, key)  # 17
     return Authentic(claims, key, envelope.signing_input)
@@ -255,9 +255,16 @@ def _check_names(claims: Mapping[str, Any], naming: Sequence[str]) -> None:
             )
 
 
-def _check_issuer(claims: Mapping[str, Any], key: TokenKey) -> None:
-    if claims["iss"] != key.issuer.issuer:
-        raise ClaimInvalid("iss", "is not the issuer of the key that signed.")
+def _issuers_own(
+    key: TokenKey, claims: Mapping[str, Any], envelope: _Envelope, header: KnownHeader
+) -> TokenKey:
+    if claims["iss"] == key.issuer.issuer:
+        return key
+    # An issuer that lists another one's key as its own takes no token away from that one.
+    for other in header.keys:
+        if other.issuer.issuer == claims["iss"] and other.verify(envelope.signing_input, envelope.signature):
+            return other
+    raise ClaimInvalid("iss", "is not the issuer of the key that signed.")
 
 
 def _check_audience(claims: Mapping[str, Any], audience: str) -> None:

@@ -1,5 +1,6 @@
 """From the in-memory logs into a guard's core: what the Kafka follower does, instantly and without Kafka."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from revocast.schemas.verdict import Verdict
@@ -22,9 +23,13 @@ def core_for(
     policy: Policy = "deny",
     floor: Floor = NO_FLOOR,
     required: frozenset[str] | None = None,
+    foreign: Collection[str] = (),
 ) -> GuardCore:
-    """An empty core of a service that trusts this authority. `required` replaces the claims that tokens must have."""
-    profile = Profile(audience or authority.audience, frozenset({authority.issuer}))
+    """An empty core of a service that trusts this authority, and takes tokens of these `foreign` issuers.
+
+    `required` replaces the claims that tokens must have.
+    """
+    profile = Profile(audience or authority.audience, frozenset({authority.issuer, *foreign}))
     if required is not None:
         profile = replace(profile, required=required)
     return GuardCore(

@@ -3,6 +3,8 @@
 from types import TracebackType
 from typing import Self, Unpack
 
+from revocast.schemas.errors import SettingsError
+from revocast.schemas.jose import PrivateKey, canonical_json
 from revocast.sdk.clock import Instant
 from revocast.sdk.guard import Guard
 from revocast.sdk.policy import Policy
@@ -40,13 +42,23 @@ class InMemoryGuard(Guard):
             **more,
         )
         core = core_for(
-            authority, audience=self.settings.audience, limits=self.settings.limits, policy=policy
+            authority,
+            audience=self.settings.audience,
+            limits=self.settings.limits,
+            policy=policy,
+            foreign=self.settings.jwks,
         )
         self._adopt(core)
         self.delivery = Delivery(authority, core)
         self.delivery.deliver()
         for log in self.delivery.logs.values():
             log.listen(self.delivery.deliver)
+
+    def publish_jwks(self, issuer: str, *keys: PrivateKey) -> None:
+        """A foreign issuer of the setting `jwks` publishes these keys, and no other. Nothing is fetched."""
+        if self._foreign is None:
+            raise SettingsError("REVOCAST_JWKS: names no foreign issuer")
+        self._foreign.receive(issuer, canonical_json({"keys": [dict(key.public.jwk) for key in keys]}))
 
     async def start(self) -> None:
         """Nothing to wait for."""

@@ -36,6 +36,8 @@ class KeyAuthority:
             Delegate(jwk=dict(self.snapshot_key.public.jwk), role=Role.SNAPSHOT),
         ]
         self.distrusted = Distrust()
+        self.foreign: dict[str, IssuerKeys] = {}
+        """Other token issuers that the next key set lists."""
         self.token_keys: dict[str, PrivateKey] = {}
         self.key_states: dict[str, KeyState] = {}
         self.list_lifetime = _YEAR
@@ -97,7 +99,10 @@ class KeyAuthority:
                 salt=self.salt,
                 leeway=self.leeway,
                 claims=self.claims,
-                issuers=(IssuerKeys(issuer=self.issuer, lifetimes=lifetimes, keys=keys),),
+                issuers=(
+                    IssuerKeys(issuer=self.issuer, lifetimes=lifetimes, keys=keys),
+                    *self.foreign.values(),
+                ),
             ),
         )
 

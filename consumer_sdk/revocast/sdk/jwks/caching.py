@@ -1,11 +1,21 @@
-"""How long an HTTP answer says that it stays fresh (RFC 9111), as far as a key set needs it. No I/O."""
+"""What an HTTP answer says of its caching (RFC 9111), as far as a key set needs it. No I/O."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["freshness_lifetime"]
+__all__ = ["Answer", "freshness_lifetime"]
 
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` (None: unchanged), its validator (empty: none), and for how many seconds it is fresh (None: it did not say)."""
+
+    body: bytes | None
+    etag: str
+    lifetime: float | None
 
 
 def freshness_lifetime(cache_control: str, age: str) -> float | None:

@@ -7,28 +7,18 @@ connection to that very place is worth; an answer is measured as it was sent, so
 import asyncio
 import re
 import ssl
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
-from revocast.sdk.jwks.caching import freshness_lifetime
+from revocast.sdk.jwks.caching import Answer, freshness_lifetime
 from revocast.sdk.jwks.document import NotAKeySet
 from revocast.sdk.loopback import is_loopback
 
-__all__ = ["Answer", "Fetcher"]
+__all__ = ["Fetcher"]
 
 MAX_BYTES: Final = 256 * 1024
 _ETAG: Final = re.compile(r'(W/)?"[\x21\x23-\x7E]{0,256}"')  # RFC 9110 §8.8.3
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`body` (None: unchanged), its validator (empty: none), and for how many seconds it is fresh (None: it did not say)."""
-
-    body: bytes | None
-    etag: str
-    lifetime: float | None
 
 
 class Fetcher:

@@ -20,6 +20,7 @@ from revocast.sdk.errors import IssuerUnavailable, RevocastError, TokenError, Un
 from revocast.sdk.instant import Instant
 from revocast.sdk.introspected import acceptable
 from revocast.sdk.journal import logger
+from revocast.sdk.jwks.caching import Answer
 from revocast.sdk.jwks.document import NotAKeySet, read_document
 from revocast.sdk.jwks.source import KeySource, Miss, SourceHealth
 from revocast.sdk.policy import Policy
@@ -27,7 +28,7 @@ from revocast.sdk.profile import MAX_TOKEN_BYTES
 from revocast.sdk.settings import GuardSettings
 
 if TYPE_CHECKING:
-    from revocast.sdk.jwks.fetching import Answer, Fetcher
+    from revocast.sdk.jwks.fetching import Fetcher
 
 __all__ = ["ForeignKeys", "check_can_fetch"]
 
@@ -118,6 +119,12 @@ class ForeignKeys:
             self._loop = None
             for landing in self._landings.values():
                 landing.cancel()  # nothing lands any more
+
+    def receive(self, issuer: str, body: bytes) -> None:
+        """Take a key set that was not fetched. Raises `NotAKeySet`."""
+        source = self._sources[issuer]
+        source.begin(self._clock().monotonic)
+        self._take(issuer, source, "", Answer(body, "", None))
 
     async def first(self) -> None:
         """Wait until every issuer has been asked once, as long as a request may take at most."""

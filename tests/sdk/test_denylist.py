@@ -1,16 +1,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from revocast.schemas.row import NEVER, Row, Slot
 from revocast.schemas.table import Table
 from revocast.sdk.denylist import DenyList, Refusal
+from revocast.sdk.packed import PackedBase
 
 FP = b"fingerprint"
 OTHER = b"fingerprins"
+
+
+def merge(denylist: DenyList) -> None:
+    begun = denylist.merge()
+    rows = b"".join(begun)
+    denylist.adopt(PackedBase.open(rows, begun.index_bytes), begun.n, begun.t)
 
 
 @dataclass
@@ -43,15 +49,15 @@ rows = st.builds(
 
 @given(st.lists(st.tuples(st.lists(rows, max_size=4), st.integers(0, 20)), max_size=30), st.integers(0, 30))
 def test_it_holds_the_same_bytes_and_gives_the_same_answers_as_the_table(
-    records: list[tuple[list[Row], int]], sweep_at: int
+    records: list[tuple[list[Row], int]], merge_at: int
 ) -> None:
     table, denylist, t = Table(), DenyList(), 0
     for index, (part, seconds) in enumerate(records):
         t += seconds
         table.apply(part, t)
         denylist.apply(part, t)
-        if index == sweep_at:
-            denylist.sweep()
+        if index == merge_at:
+            merge(denylist)
         assert denylist.pack() == table.pack()
         for fp in (FP, OTHER):
             for kind in (0, 4, 6, 32):
@@ -65,7 +71,7 @@ def test_it_holds_the_same_bytes_and_gives_the_same_answers_as_the_table(
                         else None
                     )
                     assert denylist.refusal(Token(iat, {kind: fp})) == expected
-    denylist.sweep()
+    merge(denylist)
     assert len(denylist) == len(table)
 
 
@@ -92,7 +98,7 @@ def test_kinds_without_a_live_row_are_not_looked_up() -> None:
     denylist.refusal(token)
     assert token.asked == [4]
     denylist.apply([], 200)
-    denylist.sweep()
+    merge(denylist)
     token.asked.clear()
     denylist.refusal(token)
     assert token.asked == []
@@ -110,25 +116,3 @@ def test_nobody_sees_the_middle_of_a_record() -> None:
     denylist.apply(shortened(), 100)
     assert seen == [Refusal(4, Slot.BLOCK)]
     assert denylist.refusal(Token()) == Refusal(4, Slot.BLOCK)
-
-
-def test_nobody_sees_a_block_gone_before_the_cutoff_that_replaces_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    denylist, seen = DenyList(), []
-    write = denylist._write
-
-    def write_and_look(key: bytes, value: int | None) -> None:
-        write(key, value)
-        seen.append(denylist.refusal(Token(99)) is not None)
-
-    denylist.apply([Row.for_block(FP, 4, NEVER)], 100)
-    monkeypatch.setattr(denylist, "_write", write_and_look)
-    denylist.apply([Row.for_lift(FP, 4, Slot.BLOCK), Row.for_cutoff(FP, 4, 100, 500)], 100)
-    assert seen == [True, True]
-
-
-@pytest.mark.parametrize("count", [10_000])
-def test_rows_that_expire_are_freed_without_being_asked_for(count: int) -> None:
-    denylist = DenyList()
-    for n in range(count):
-        denylist.apply([Row.for_block(n.to_bytes(11, "big"), 0, n + 10)], n)
-    assert len(denylist) < count / 2

@@ -203,6 +203,16 @@ class GuardCore:
 
     # --- what is asked
 
+    def recall(self, token: str, wall: float, monotonic: float) -> Claims | None:
+        """The claims of a token that was accepted before, if nothing has changed since that could refuse it; None: `verify` has to judge.
+
+        `wall` and `monotonic` are the two clocks.
+        """
+        freshness = self.freshness
+        if wall <= freshness.wall_until and monotonic <= freshness.monotonic_until:
+            return self.verifier.recall(token, wall)
+        return None
+
     def verify(
         self, token: str, now: Instant, scopes: Collection[str] = (), policy: Policy | None = None
     ) -> Claims:
@@ -316,7 +326,7 @@ class GuardCore:
         verifier.newest_t = max(verifier.newest_t, record.t)
         if self._building is None or record.epoch != self._building_epoch:
             self._building, self._building_epoch = DenyList(), record.epoch
-        self._building.apply(record.rows, record.t)
+        self._building.apply(record.rows, record.t, record.n)
         if verifier.denylist is self._building:
             if record.rows:
                 verifier.rows_changed()

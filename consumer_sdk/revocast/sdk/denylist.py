@@ -1,24 +1,37 @@
-"""The deny-list: every live row in memory, looked up by fingerprint.
+"""The deny-list: every row in force, looked up by fingerprint. A packed base that is never changed, and a small overlay.
 
-* The rule is `revocast.schemas.table.step`; here are only a lean way to hold its rows and a fast way to ask.
-* A row is 12 bytes (fingerprint, kind and slot) to one integer (cutoff, expires_at). `pack` gives the same bytes as every
-  other reader's table at the same n.
-* Kinds without a live row are not looked up, so most tokens cost nothing.
-* Written by one thread, read by many: an entry is written before the caller raises the generation that makes readers look.
+* The rule is `revocast.schemas.table.step`. `pack` gives the same bytes as every other reader's table at the same n.
+* The overlay holds, for each fingerprint that changed since the base was written, *all* its rows as they are now, packed, behind
+  the n at which they last changed. It stands before the base: what was lifted is there with no rows.
+* A base may come at any time, from a merge here (`merging.py`) or from another process, if it is not older than the one in
+  use. It is the table after its record, so what has not changed since then is the same in it: entries up to its n only
+  repeat it, and go.
+* Base, overlay, kinds and t are one reference, replaced whole with every record. One thread writes, many read; what comes is
+  written before the reference changes, what goes is taken out after it. A reader that finds nothing and then the same
+  reference as before has thus seen exactly the table after one record; else it looks again.
+* Rows that expired count as absent, base or overlay, and leave with the next merge.
+* Kinds without a row are not looked up, so most tokens cost nothing.
 """
 
+import struct
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
-from revocast.schemas.row import Row, Slot, pack_rows
-from revocast.schemas.table import step
+from revocast.schemas.row import FLAGS_AT, KIND, LIFT, ROW_SIZE, SLOT, Row, Slot
+from revocast.schemas.rows import Rows
+from revocast.schemas.table import packed_rows, step_packed
+from revocast.sdk.merging import Merge, merged
+from revocast.sdk.packed import PackedBase
 
 __all__ = ["DenyList", "Named", "Refusal"]
 
-_KIND_AT: Final = 11
-_BLOCK: Final = 0x40
-_KIND: Final = 0x3F
-_SWEEP_AT_LEAST: Final = 4096
+_ROW: Final = struct.Struct(">11s9s")
+_FIELDS: Final = struct.Struct(">11xBII")
+_STAMP: Final = 8
+_OVERLAY_AT_LEAST: Final = 32_768
+_OVERLAY_SHARE: Final = 128
+_DEAD_SHARE: Final = 0.25
+_FORGOTTEN_A_RECORD: Final = 512
 
 
 class Named(Protocol):
@@ -38,90 +51,175 @@ class Refusal(NamedTuple):
     slot: Slot
 
 
+class _View(NamedTuple):
+    t: int
+    kinds: tuple[int, ...]
+    overlay: dict[bytes, bytes]
+    base: PackedBase
+
+
 class DenyList:
-    """The rows that are in force. `t` is the time of the last record applied, seconds since 1970."""
+    """The rows in force after record `n`, whose time is `t` (seconds since 1970); to begin with, those of `base`.
 
-    def __init__(self) -> None:
-        self.t = 0
-        self._rows: dict[bytes, int] = {}
-        self._live: dict[int, int] = {}
-        self._kinds: tuple[int, ...] = ()
-        self._since_sweep = 0
-        self._sweep_after = _SWEEP_AT_LEAST
+    `len` counts the rows in memory: also those that have expired, or that the overlay replaces, until the next merge.
+    """
 
-    def apply(self, rows: Iterable[Row], t: int) -> None:
-        """Apply one record's rows in their order."""
+    def __init__(self, base: PackedBase | None = None, n: int = 0, t: int = 0) -> None:
+        base = base or PackedBase.build()
+        self.n = n
+        self.base_n = n
+        """The record after which the base is the table."""
+        self._view = _View(t, tuple(sorted(base.kinds)), {}, base)
+        self._overlay_rows = 0
+        self._overlay_kinds: set[int] = set()
+        self._unchecked: list[bytes] = []
+        self._checked_kinds: set[int] = set()
+
+    @property
+    def t(self) -> int:
+        """The time of the last record applied, seconds since 1970."""
+        return self._view.t
+
+    @property
+    def base(self) -> PackedBase:
+        """The base in use."""
+        return self._view.base
+
+    def apply(self, rows: Iterable[Row], t: int, n: int | None = None) -> None:
+        """Apply record `n` (by default the next), whose time is `t`: its rows in their order, best as the record's `Rows`."""
+        packed = Rows.of(rows).packed
+        self.n = self.n + 1 if n is None else n
         # The whole record is worked out before any of it is written: where one lifts a slot and revokes it again
         # (to shorten), no reader may look in between and find nothing.
-        changed: dict[bytes, int | None] = {}
-        for row in rows:
-            key = row.fingerprint + bytes((row.kind | (_BLOCK if row.slot else 0),))
-            value = changed[key] if key in changed else self._rows.get(key)
-            kept = step(None if value is None else _row(key, value), row, t)
-            changed[key] = None if kept is None else kept.cutoff << 32 | kept.expires_at
-        self.t = t
-        # What comes before what goes: where a cutoff replaces a block, no reader may find neither.
-        for key, value in sorted(changed.items(), key=lambda change: change[1] is None):
-            self._write(key, value)
-        if self._since_sweep > self._sweep_after:
-            self.sweep()
+        changed, going = self._worked_out(packed, t)
+        kinds = {flags & KIND for flags in set(packed[FLAGS_AT::ROW_SIZE])}
+        self._overlay_kinds |= kinds
+        self._checked_kinds |= kinds
+        overlay, base = self._view.overlay, self._view.base
+        overlay.update(changed)
+        self._look_at(t, overlay, base)
+        overlay.update(going)
+        self._forget_repeated(_FORGOTTEN_A_RECORD + 2 * len(changed))
 
     def refusal(self, named: Named) -> Refusal | None:
         """The first live row that refuses the token."""
-        for kind in self._kinds:
-            fingerprint = named.fingerprint(kind)
-            if fingerprint is None:
-                continue
-            blocked = self._rows.get(fingerprint + bytes((kind | _BLOCK,)))
-            if blocked is not None and blocked & 0xFFFFFFFF > self.t:
-                return Refusal(kind, Slot.BLOCK)
-            cut = self._rows.get(fingerprint + bytes((kind,)))
-            if cut is not None and cut & 0xFFFFFFFF > self.t and named.issued_at <= cut >> 32:
-                return Refusal(kind, Slot.CUTOFF)
-        return None
+        while True:
+            view = self._view
+            t, kinds, overlay, base = view
+            for kind in kinds:
+                fingerprint = named.fingerprint(kind)
+                if fingerprint is None:
+                    continue
+                entry = overlay.get(fingerprint)
+                rows = base.find(fingerprint) if entry is None else entry[_STAMP:]
+                if rows:
+                    slot = _refusing(rows, kind, named.issued_at, t)
+                    if slot is not None:
+                        return Refusal(kind, slot)
+            if self._view is view:
+                return None
 
-    def sweep(self) -> int:
-        """Free rows that have expired; how many. It changes no answer and no byte of `pack`."""
-        dead = [key for key, value in self._rows.items() if value & 0xFFFFFFFF <= self.t]
-        for key in dead:
-            del self._rows[key]
-            self._count(key[_KIND_AT] & _KIND, -1)
-        # As many rows again as were left alive: sweeping costs each row a constant, however many there are.
-        self._since_sweep, self._sweep_after = 0, max(_SWEEP_AT_LEAST, len(self._rows))
-        return len(dead)
+    @property
+    def wants_merge(self) -> bool:
+        """Whether a merge is worth what it costs: much has changed since the base was written, or much of it has expired."""
+        t, _, overlay, base = self._view
+        changed = len(overlay) - len(self._unchecked)
+        return (
+            changed > max(_OVERLAY_AT_LEAST, len(base) // _OVERLAY_SHARE) or base.dead_share(t) > _DEAD_SHARE
+        )
+
+    def merge(self) -> Merge:
+        """Begin to merge what is in force after this record. `adopt` what comes of it, or drop it: nothing has changed here."""
+        t, _, overlay, base = self._view
+        return Merge(base, overlay.copy(), self.n, t)
+
+    def adopt(self, base: PackedBase, n: int, t: int) -> None:
+        """Go on with a base that is the table after record `n`, whose time is `t`: of a merge here, or of another process.
+
+        It may be ahead of what was applied here: then this is the table after `n` from now on. Raises `ValueError` when it is
+        older than the base in use.
+        """
+        if n < self.base_n:
+            raise ValueError(f"base: is of record {n}, the one in use of {self.base_n}")
+        overlay = self._view.overlay
+        if n >= self.n:
+            # Not the same dictionary emptied: readers may still hold the old base with it.
+            self.n, overlay = n, {}
+            self._overlay_rows, self._overlay_kinds = 0, set()
+        self.base_n = n
+        self._unchecked = list(overlay)
+        self._checked_kinds = set()
+        self._look_at(max(t, self.t), overlay, base)
 
     def pack(self) -> bytes:
         """The table's canonical bytes at this n."""
-        rows = (_row(key, value) for key, value in list(self._rows.items()) if value & 0xFFFFFFFF > self.t)
-        return pack_rows(sorted(rows, key=lambda row: row.key))
+        t, _, overlay, base = self._view
+        return b"".join(merged(base, overlay, t))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._view.base) + self._overlay_rows
 
-    def _write(self, key: bytes, value: int | None) -> None:
-        present = key in self._rows
-        if value is not None:
-            self._rows[key] = value
-            self._since_sweep += 1
-        elif present:
-            del self._rows[key]
-        self._count(key[_KIND_AT] & _KIND, (value is not None) - present)
+    def _worked_out(self, packed: bytes, t: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        """The entries that a record changes, as they are to be at first, and once more those from which something goes."""
+        _, _, overlay, base = self._view
+        stamp, now = self.n.to_bytes(_STAMP, "big"), t.to_bytes(4, "big")
+        find, changed = base.find, dict[bytes, bytes]()
+        before: dict[bytes, bytes] = {}
+        rows_before = 0
+        for fingerprint, rest in _ROW.iter_unpack(packed):
+            entry = changed.get(fingerprint)
+            if entry is None:
+                entry = overlay.get(fingerprint)
+                if entry is not None:
+                    rows_before += len(entry) - _STAMP
+            held = find(fingerprint) if entry is None else entry[_STAMP:]
+            if held:
+                if rest[0] & LIFT:
+                    before.setdefault(fingerprint, held)
+                changed[fingerprint] = stamp + step_packed(held, fingerprint + rest, now)
+            elif not rest[0] & LIFT and rest[5:] > now:
+                changed[fingerprint] = stamp + fingerprint + rest
+        self._overlay_rows += (
+            sum(map(len, changed.values())) - _STAMP * len(changed) - rows_before
+        ) // ROW_SIZE
+        going = {fingerprint: changed[fingerprint] for fingerprint in before}
+        for fingerprint, held in before.items():
+            # What comes before what goes: where a cutoff replaces a block, no reader may find neither.
+            for row in packed_rows(going[fingerprint][_STAMP:]):
+                held = step_packed(held, row, now)
+            changed[fingerprint] = stamp + held
+        return changed, going
 
-    def _count(self, kind: int, change: int) -> None:
-        if not change:
-            return
-        self._live[kind] = self._live.get(kind, 0) + change
-        kinds = tuple(sorted(kind for kind, rows in self._live.items() if rows))
-        if kinds != self._kinds:
-            self._kinds = kinds
+    def _look_at(self, t: int, overlay: dict[bytes, bytes], base: PackedBase) -> None:
+        """What readers see from here on."""
+        self._view = _View(t, tuple(sorted(self._overlay_kinds.union(base.kinds))), overlay, base)
+
+    def _forget_repeated(self, limit: int) -> None:
+        """Take out entries that only repeat the base; `limit` at a time, so that nothing waits for it."""
+        unchecked, overlay, base_stamp = (
+            self._unchecked,
+            self._view.overlay,
+            self.base_n.to_bytes(_STAMP, "big"),
+        )
+        for _ in range(min(limit, len(unchecked))):
+            fingerprint = unchecked.pop()
+            entry = overlay[fingerprint]
+            if entry[:_STAMP] <= base_stamp:
+                self._overlay_rows -= (len(entry) - _STAMP) // ROW_SIZE
+                del overlay[fingerprint]
+            else:
+                self._checked_kinds.update(flags & KIND for flags in entry[_STAMP + FLAGS_AT :: ROW_SIZE])
+        if not unchecked and self._checked_kinds != self._overlay_kinds:
+            self._overlay_kinds = self._checked_kinds.copy()
 
 
-def _row(key: bytes, value: int) -> Row:
-    flags = key[_KIND_AT]
-    return Row(
-        key[:_KIND_AT],
-        flags & _KIND,
-        Slot.BLOCK if flags & _BLOCK else Slot.CUTOFF,
-        cutoff=value >> 32,
-        expires_at=value & 0xFFFFFFFF,
-    )
+def _refusing(rows: bytes, kind: int, issued_at: int, t: int) -> Slot | None:
+    """Which of a fingerprint's rows refuses a token of this time of issue, by this kind."""
+    slot = None
+    for flags, cutoff, expires_at in _FIELDS.iter_unpack(rows):
+        if flags & KIND == kind and expires_at > t:
+            if flags & SLOT:
+                return Slot.BLOCK
+            if issued_at <= cutoff:
+                slot = Slot.CUTOFF
+    return slot

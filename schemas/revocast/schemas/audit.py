@@ -40,6 +40,10 @@ class AuditType(StrEnum):
     RECORD_REPLAYED = "revocast.record.replayed"
     PUBLISHING_REFUSED = "revocast.publishing.refused"
     LOG_REPUBLISHED = "revocast.log.republished"
+    SNAPSHOT_COUNTERSIGNED = "revocast.snapshot.countersigned"
+    SNAPSHOT_DIFFERS = "revocast.snapshot.differs"
+    LOG_TRUNCATED = "revocast.log.truncated"
+    KEYS_TRUNCATED = "revocast.keys.truncated"
     DATABASE_RECOVERED = "revocast.database.recovered"
 
 

@@ -11,6 +11,8 @@
 * A new epoch begins with its record 1, whose `prev` is the hash of the delegation list that opened it. Its rows replace
   the old table when a record `closes_live_set`; until then a reader is incomplete (epoch) and enforces what it had.
 
+* A reader may begin at a snapshot's place, which brings its table along: the chain goes on from there.
+
 A record that waits blocks none behind it: junk costs a reader one look at the keys topic, never its place in the log. What
 is old costs its signature, and is read no further.
 
@@ -113,6 +115,23 @@ class Chain:
     def missing(self) -> int | None:
         """The n that is awaited while later ones are held."""
         return self._place_now[1] + 1 if self._ahead else None
+
+    def begin_at(self, position: Position, now: float) -> list[Verdict]:
+        """Go on from `position`, whose whole table the caller holds; the verdicts are of records that were held and follow it.
+
+        What was read before, another history even, counts no more. Raises `SchemaError` unless it lies ahead, in the epoch in force.
+        """
+        delegations = self.trust.delegations
+        if delegations is None or position.epoch != delegations.epoch:
+            raise SchemaError("epoch: is not the one in force")
+        if (position.epoch, position.n) <= self._place_now:
+            raise SchemaError("n: lies behind what has been read")
+        self.position, self._closed, self._fork = position, True, False
+        if checkpoint := self.checkpoint:
+            self._compare(checkpoint)
+        verdicts = self._drain()
+        self._time_gap(now)
+        return verdicts
 
     def receive(self, value: bytes | None, now: float, offset: int) -> list[Verdict]:
         """Judge one record of the log. More than one verdict comes when it releases records that were held."""

@@ -80,8 +80,10 @@ class IssuerKeys(Model):
 
     def max_lifetime(self, iat: int) -> int | None:
         """The longest `exp - iat`, in seconds, for a token issued at `iat`; None before the first entry."""
-        valid = [entry.max_lifetime for entry in self.lifetimes if entry.since <= iat]
-        return valid[-1] if valid else None
+        for entry in reversed(self.lifetimes):
+            if entry.since <= iat:
+                return entry.max_lifetime
+        return None
 
     @property
     def longest_lifetime(self) -> int:

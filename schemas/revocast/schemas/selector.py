@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -139,9 +140,20 @@ def fingerprint(salt: bytes, selector: Selector) -> bytes:
 
 def fingerprint_of(salt: bytes, issuer: str, kind: str, values: Sequence[str]) -> bytes:
     """The same, of parts that were checked as `Selector` checks them: for every new token, so without another object."""
-    parts = [salt, issuer.encode(), kind.encode(), *map(str.encode, values)]
-    text = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    text = _opening(salt, issuer, kind)
+    for value in values:
+        text += _prefixed(value.encode())
     return hashlib.sha256(text).digest()[:FINGERPRINT_SIZE]
+
+
+@lru_cache(maxsize=256)
+def _opening(salt: bytes, issuer: str, kind: str) -> bytes:
+    """What all values of a kind begin with, of which there are few."""
+    return _prefixed(salt) + _prefixed(issuer.encode()) + _prefixed(kind.encode())
+
+
+def _prefixed(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "big") + part
 
 
 def kind_code(kind: str, claims: Sequence[str]) -> int:

@@ -33,15 +33,17 @@ def parse_json(data: bytes, *, max_depth: int = 16, max_values: int = 32_768) ->
     """
     _check_bounds(data, max_depth, max_values)
     try:
-        text = data.decode("utf-8")
-        value = _DECODER.decode(text)
+        text = data.decode("utf-8").strip(" \t\n\r")
+        value, end = _DECODER.raw_decode(text)
         # A lone surrogate can only come from a \u escape, so a text without one need not be walked.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
         problem = type(error).__name__
     else:
-        return value
+        if end == len(text):
+            return value
+        problem = "something stands behind the value"
     # Out here, because what is raised above would lead to the other error, and that one holds the text.
     raise JoseError(f"json: {problem}")
 

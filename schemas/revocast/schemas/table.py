@@ -9,12 +9,26 @@
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Self
+from typing import Final, Self
 
 from revocast.schemas.errors import MalformedRow
-from revocast.schemas.row import Key, Row, Slot, pack_rows, unpack_rows
+from revocast.schemas.row import (
+    FLAGS_AT,
+    KIND,
+    LIFT,
+    ROW_SIZE,
+    SLOT,
+    Key,
+    Row,
+    Slot,
+    pack_rows,
+    unpack_rows,
+)
 
-__all__ = ["Table", "merge_packed", "step"]
+__all__ = ["Table", "merge_packed", "packed_rows", "step", "step_packed"]
+
+_CUTOFF_AT: Final = 12
+_EXPIRES_AT: Final = 16
 
 
 def step(old: Row | None, new: Row, t: int) -> Row | None:
@@ -32,6 +46,32 @@ def step(old: Row | None, new: Row, t: int) -> Row | None:
         cutoff=max(old.cutoff, new.cutoff),
         expires_at=max(old.expires_at, new.expires_at),
     )
+
+
+def step_packed(held: bytes, new: bytes, now: bytes) -> bytes:
+    """`step` without objects: what one fingerprint's packed, sorted rows are after a packed row was applied.
+
+    `now` is `t` as it stands in a row, 4 bytes, big-endian: numbers of one length compare as bytes do.
+    """
+    flags = new[FLAGS_AT] & ~LIFT
+    kept = [row for row in packed_rows(held) if row[_EXPIRES_AT:] > now and row[FLAGS_AT] != flags]
+    if not new[FLAGS_AT] & LIFT:
+        cutoff, expires_at = new[_CUTOFF_AT:_EXPIRES_AT], new[_EXPIRES_AT:]
+        for old in packed_rows(held):
+            if old[FLAGS_AT] == flags and old[_EXPIRES_AT:] > now:
+                cutoff, expires_at = (
+                    max(cutoff, old[_CUTOFF_AT:_EXPIRES_AT]),
+                    max(expires_at, old[_EXPIRES_AT:]),
+                )
+        if expires_at > now:
+            kept.append(new[:_CUTOFF_AT] + cutoff + expires_at)
+            kept.sort(key=_kind_and_slot)
+    return b"".join(kept)
+
+
+def _kind_and_slot(row: bytes) -> tuple[int, int]:
+    flags = row[FLAGS_AT]
+    return (flags & KIND, flags & SLOT)
 
 
 class Table:
@@ -102,6 +142,11 @@ def merge_packed(packed: bytes, rows: Iterable[Row], t: int) -> bytes:
     table._rows = {row.key: row for row in _checked(unpack_rows(packed), 0)}
     table.apply(rows, t)
     return table.pack()
+
+
+def packed_rows(packed: bytes) -> Iterator[bytes]:
+    """The rows one by one, 20 bytes each."""
+    return (packed[start : start + ROW_SIZE] for start in range(0, len(packed), ROW_SIZE))
 
 
 def _checked(rows: list[Row], t: int) -> list[Row]:

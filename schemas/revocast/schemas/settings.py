@@ -48,9 +48,11 @@ class Settings(BaseModel):
 
     @classmethod
     def _line(cls, item: ErrorDetails) -> str:
+        said = item.get("ctx", {}).get("error")
         if item["loc"]:
-            return f"{cls.ENV_PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}"
-        return str(item["ctx"]["error"])  # of several fields together: it names them itself
+            problem = said if isinstance(said, SettingsError) else item["msg"]
+            return f"{cls.ENV_PREFIX}{str(item['loc'][0]).upper()}: {problem}"
+        return str(said)  # of several fields together: it names them itself
 
 
 class LogSettings(Settings):

@@ -164,7 +164,8 @@ class Run:
 
     def note(self, text: str) -> None:
         """A sentence that belongs beside the figures, such as why a peer is not among them."""
-        self.notes.append(text)
+        if text not in self.notes:
+            self.notes.append(text)
 
     def profile_of(self, work: Callable[[], object]) -> None:
         """Where the time of `work` goes, by function; kept with the figures, and measured apart from them."""

@@ -7,7 +7,7 @@ from benchmarks.benchmark import Benchmark
 
 __all__ = ["ROWS", "row"]
 
-ROWS: Final = ("known_bad", "verification", "checking", "strictness", "propagation")
+ROWS: Final = ("known_bad", "verification", "checking", "strictness", "replay", "propagation")
 
 
 def row(name: str) -> Benchmark:

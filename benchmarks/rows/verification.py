@@ -58,7 +58,7 @@ def _measure(run: Run, alg: str) -> None:
             before=arrive,
         )
     for why in missing:
-        run.note(f"{alg}: {why}")
+        run.note(why)
     if alg == "RS256":
         run.profile_of(anew)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType, NoneType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Self
 
 __all__ = ["NO_CLAIMS", "Claims"]
 
@@ -20,6 +20,15 @@ class Claims(Mapping[str, Any]):
             name: value if type(value) in _IMMUTABLE else _frozen(value) for name, value in members.items()
         }
         object.__setattr__(self, "_members", MappingProxyType(frozen))
+
+    @classmethod
+    def owning(cls, members: dict[str, Any]) -> Self:
+        """The same of a dict that nobody changes any more: not copied where nothing in it can be changed."""
+        if not _IMMUTABLE.issuperset(map(type, members.values())):
+            return cls(members)
+        claims = cls.__new__(cls)
+        object.__setattr__(claims, "_members", MappingProxyType(members))
+        return claims
 
     @property
     def subject(self) -> str:

@@ -112,8 +112,9 @@ class Freshness:
         self.limits = limits
         self.state = State.STARTING
         self.reason = "nothing has been read yet"
-        self.until = Instant(0.0, 0.0)
-        """`ready` lasts until one of the two clocks passes this."""
+        # `ready` lasts until one of the two clocks passes its own; nothing else lasts at all. Two numbers, not an `Instant`:
+        # they are compared for every request.
+        self.wall_until = self.monotonic_until = -math.inf
         self._ends: dict[Topic, float] = {}
         self._authority_time: int | None = None
         self._rose_at = 0.0
@@ -171,7 +172,9 @@ class Freshness:
             return self._move(Finding.FLAWED, "; ".join(flaws), now)
         if aged:
             return self._move(Finding.AGED, aged, now)
-        self.until = self._deadline()
+        if TRANSITIONS[self.state][Finding.CURRENT] is State.READY:
+            # Before the state: no thread may find it ready, and its time over.
+            self.wall_until, self.monotonic_until = self._deadline()
         return self._move(Finding.CURRENT, "current", now)
 
     def close(self, now: Instant) -> Transition | None:
@@ -180,11 +183,7 @@ class Freshness:
 
     def holds(self, now: Instant) -> bool:
         """Whether it is `ready` and still young: two comparisons, for every request."""
-        return (
-            self.state is State.READY
-            and now.monotonic <= self.until.monotonic
-            and now.wall <= self.until.wall
-        )
+        return now.monotonic <= self.monotonic_until and now.wall <= self.wall_until
 
     def _aged(self, now: Instant) -> str:
         link, authority = self.link_age(now), self.authority_age(now)
@@ -208,5 +207,7 @@ class Freshness:
 
     def _move(self, finding: Finding, reason: str, now: Instant) -> Transition | None:
         before, self.state = self.state, TRANSITIONS[self.state][finding]
+        if self.state is not State.READY:
+            self.wall_until = self.monotonic_until = -math.inf
         self.reason = reason
         return Transition(before, self.state, reason, now) if self.state is not before else None

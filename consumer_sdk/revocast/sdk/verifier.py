@@ -4,7 +4,7 @@ The memory holds verified tokens under their full text, with the generation at w
 
 * whoever applies a revocation writes its rows, *then* raises the generation; `verify` reads the generation, *then* looks up;
 * same generation: a hit. Another one: looked up again, no signature;
-* another era (keys, delegations or the log's epoch changed): from the start;
+* another era (keys, delegations or the log's epoch changed), which is another generation too: from the start;
 * a hit still checks time. Refusals are not remembered.
 
 One thread changes `keyring`, `denylist` and the counters; any number of threads verify.
@@ -58,6 +58,21 @@ class Verifier:
     def terms_changed(self) -> None:
         """Keys, terms or the whole table changed: every remembered token is verified again."""
         self._era += 1
+        self._generation += 1
+
+    def recall(self, token: str, wall: float) -> Claims | None:
+        """The claims of a remembered token that needs no look-up and is good at this time; None: `verify` has to judge."""
+        generation = self._generation
+        if type(token) is str and len(token) <= MAX_TOKEN_BYTES:
+            known = self._young.get(token)
+            if (
+                known is not None
+                and known.generation == generation
+                and known.since <= wall < known.until
+                and self.newest_t < known.until
+            ):
+                return known.claims
+        return None
 
     def verify(self, token: str, wall: float) -> Claims:
         """The claims of an acceptable token. Raises a `TokenError`. `wall` is the own clock, seconds since 1970."""
@@ -93,7 +108,7 @@ class Verifier:
             members, key.issuer.issuer, key.public.kid, signing_input, keyring.salt, keyring.declared
         )
         since, until = good_between(members, keyring.leeway)
-        return _Known(Claims(members), names, keyring.leeway, since, until, era, generation)
+        return _Known(Claims.owning(members), names, keyring.leeway, since, until, era, generation)
 
     def _check_rows(self, names: TokenNames) -> None:
         refusal = self.denylist.refusal(names)

@@ -66,7 +66,7 @@ def _end(group: Group, figure: Figure) -> float:
 
 
 def _linear(longest: float) -> Callable[[float], float]:
-    return lambda value: _BARS * value / longest if longest else 0.0
+    return lambda value: _BARS * max(0.0, value) / longest if longest > 0 else 0.0
 
 
 def _logarithmic(shortest: float, longest: float) -> Callable[[float], float]:

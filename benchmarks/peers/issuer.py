@@ -37,6 +37,11 @@ class Issuer:
         body = {"client_id": "web", "sub": sub, "audience": AUDIENCE}
         return str(self.operator.post("/v1/tokens", "revocast:mint", body)["access_token"])
 
+    def revoke(self, kind: str, value: str) -> None:
+        """Refuse everything that this names; answers when Kafka has it."""
+        body = {"selector": {"kind": kind, "values": [value]}, "slot": "block", "reason": "benchmark"}
+        self.operator.post("/v1/revocations", "revocast:revoke", body)
+
     def asking(self) -> httpx.Client:
         """A connection that stays open, as the service's client."""
         return httpx.Client(base_url=self.deployment.issuer_url, auth=self._credentials)

@@ -120,7 +120,9 @@ def test_a_target_is_hit_exactly_when_the_limit_holds(value: float, limit: float
         assert goal.met == holds or abs(goal.factor - 1) < 1e-4
 
 
-@given(st.dictionaries(st.text('<&"ab|', min_size=1, max_size=8), st.floats(0, 1e9), min_size=1, max_size=9))
+@given(
+    st.dictionaries(st.text('<&"ab|', min_size=1, max_size=8), st.floats(-1e9, 1e9), min_size=1, max_size=9)
+)
 def test_every_group_has_a_picture_whose_bars_stay_inside(values: dict[str, float]) -> None:
     group = Group(
         title="<&",

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from revocast.issuer.access_log import AccessLog
+from revocast.issuer.authority.cutting import CutRule
 from revocast.issuer.clock import Clock, wall_clock
 from revocast.issuer.denials import Denials
 from revocast.issuer.health import health_routes
@@ -23,7 +24,7 @@ from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import describe_problems, handle_problems
 from revocast.issuer.operators.routes import operator_routes
 from revocast.issuer.publication import Publication
-from revocast.issuer.relay import Relay
+from revocast.issuer.relay import Relay, UpkeepRules
 from revocast.issuer.reminders import remind_daily
 from revocast.issuer.response_headers import ResponseHeaders
 from revocast.issuer.service import Service
@@ -42,12 +43,18 @@ Revoke once, and every service in the fleet refuses the token within millisecond
 _MAX_BODY_BYTES = 256 * 1024
 
 
+def _rules(settings: IssuerSettings) -> UpkeepRules:
+    return UpkeepRules(CutRule(settings.cut_records, settings.cut_seconds), settings.log_age)
+
+
 def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     """The issuer as an ASGI application. Raises `NotInitialized` or `StorageUnavailable`, saying what to do."""
     storage, keystore = opened(settings)
     publication = Publication()
     service = Service(storage, keystore, publication, clock)
-    relay = Relay(storage, keystore, publication, settings, clock) if settings.relay else None
+    relay = (
+        Relay(storage, keystore, publication, settings, clock, _rules(settings)) if settings.relay else None
+    )
     denials = Denials(service, clock)
     context = Context(
         service,

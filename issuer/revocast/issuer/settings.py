@@ -87,6 +87,17 @@ class IssuerSettings(HomeSettings, KafkaSettings, HttpsServerSettings, LogSettin
         ge=1,
         description="revocations and lifts that one operator may write at once in each process; as many come back over a day",
     )
+    cut_records: int = Field(
+        10_000, ge=1, description="a snapshot is cut after so many records since the last one"
+    )
+    cut_seconds: int = Field(
+        6 * 3600, ge=1, description="and after so many seconds, if anything changed since"
+    )
+    log_age: int = Field(
+        7 * 86_400,
+        ge=1,
+        description="how far the log reaches back at least; what is older goes once a snapshot holds it",
+    )
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
 
     @property

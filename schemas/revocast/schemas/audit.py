@@ -44,6 +44,8 @@ class AuditType(StrEnum):
     SNAPSHOT_DIFFERS = "revocast.snapshot.differs"
     LOG_TRUNCATED = "revocast.log.truncated"
     KEYS_TRUNCATED = "revocast.keys.truncated"
+    SNAPSHOT_WRITTEN = "revocast.snapshot.written"
+    CUT_ABANDONED = "revocast.cut.abandoned"
     DATABASE_RECOVERED = "revocast.database.recovered"
 
 

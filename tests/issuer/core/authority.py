@@ -11,7 +11,7 @@ from revocast.issuer.key_desk import KeyDesk
 from revocast.issuer.keystore import SealedKeys
 from revocast.issuer.minting import Mint
 from revocast.issuer.publication import Publication
-from revocast.issuer.relay import Relay
+from revocast.issuer.relay import Relay, UpkeepRules
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.service import Service
 from revocast.issuer.storage import Storage
@@ -70,10 +70,15 @@ class Authority:
         publication = Publication()
         return Service(storage, self.keystore, publication, self.clock), publication
 
-    def relay(self, kafka: KafkaSettings, publication: Publication | None = None) -> Relay:
+    def relay(
+        self,
+        kafka: KafkaSettings,
+        publication: Publication | None = None,
+        rules: UpkeepRules | None = None,
+    ) -> Relay:
         storage = Storage(self.url)
         self._opened.append(storage)
-        return Relay(storage, self.keystore, publication or self.publication, kafka, self.clock)
+        return Relay(storage, self.keystore, publication or self.publication, kafka, self.clock, rules)
 
     # -- short names for what the tests do all the time --------------------------------------------------------------
 

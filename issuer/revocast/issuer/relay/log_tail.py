@@ -1,9 +1,11 @@
 """The log as Kafka has it, compared with the log as the database has it.
 
-* The relay publishes n only behind a verified head n-1: `head` is the last record, contiguous from record 1 of the epoch,
+* The log begins with record 1 of the epoch, or with the record behind which it was truncated (`oldest`). What a topic still
+  holds of what was before that is junk by now: the database has forgotten it.
+* The relay publishes n only behind a verified head n-1: `head` is the last record, contiguous from the first one of the log,
   that is byte for byte the stored one.
 * Reading begins where an earlier relay noted the end of what Kafka acknowledged, if the record before that place is the
-  stored one and the topic still holds record 1. Else it begins at the first record there is.
+  stored one and the topic still holds the first one. Else it begins at the first record there is.
 * A topic that was recreated, or lost records at its beginning or end (S07), is published again from the stored bytes, from
   the first record that is not contiguous: readers take each record once. Asked while the relay runs, too (`check_whole`).
 * A record that a delegated event key signed and that the database does not have, or has otherwise, ends publishing
@@ -25,6 +27,7 @@ from revocast.issuer.storage import Storage
 from revocast.issuer.storage.log import head_of, published_place
 from revocast.issuer.storage.publishing import Stored, compacts_before, stored_compacts, stored_hashes
 from revocast.issuer.storage.recovery import is_joined
+from revocast.issuer.storage.snapshots import oldest_place
 from revocast.issuer.storage.tables import Publication
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope
@@ -44,10 +47,14 @@ class LogTail:
         self._reader = reader
         self._trust = trust
         self.epoch = 0
+        self.oldest = (0, 1)
+        """(epoch, n) of the oldest record that the log must hold, whatever its epoch."""
+        self.first = 1
+        """The n of the epoch's oldest record that the log must hold."""
         self.head = 0
         """The newest n of the epoch that Kafka verifiably has."""
         self.first_offset: int | None = None
-        """Where record 1 of the epoch lies."""
+        """Where the first record lies."""
         self.lost = 0
         """The newest n that Kafka had acknowledged and has no more, behind `head`; 0: none."""
 
@@ -58,12 +65,13 @@ class LogTail:
 
     async def open(self) -> None:
         """Find the head of the log. Raises `LogMismatch`."""
-        self.epoch, noted = await asyncio.to_thread(self._noted)
+        self.epoch, self.oldest, noted = await asyncio.to_thread(self._noted)
         first, end = await self._reader.bounds()
-        self.head, self.first_offset = 0, None
+        self.first = self.oldest[1] if self.oldest[0] == self.epoch else 1
+        self.head, self.first_offset = self.first - 1, None
         if noted is not None and noted.first_offset is not None and first <= noted.first_offset:
             await self._resume(noted, first, end)
-        if not self.head:
+        if self.head < self.first:
             self._reader.seek(first)
         await self.catch_up()
         self.lost = noted.n if noted is not None and noted.n > self.head else 0
@@ -91,12 +99,18 @@ class LogTail:
             await self._take(await self._reader.read())
 
     async def check_whole(self) -> None:
-        """Raise `LogLost` when the topic holds record 1 no more, or ends before what was read."""
+        """Raise `LogLost` when the topic holds the first record no more, or ends before what was read."""
         first, end = await self._reader.bounds()
         if end < self._reader.next_offset:
             raise LogLost("the log's topic lost its newest records, or is another one by now")
         if self.first_offset is not None and first > self.first_offset:
-            raise LogLost(f"the log's topic was truncated at offset {first}, behind record 1 of the epoch")
+            raise LogLost(f"the log's topic was truncated at offset {first}, behind record {self.first}")
+
+    def begins(self, place: tuple[int, int], offset: int) -> None:
+        """The log was truncated, and begins with this record now, which lies there."""
+        self.oldest = place
+        if place[0] == self.epoch:
+            self.first, self.first_offset = place[1], offset
 
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         # The key is only a hint for the look-up: the comparison of the bytes decides.
@@ -133,6 +147,8 @@ class LogTail:
         retired = self._trust.event_key(envelope.kid) is None
         if retired and (found.epoch, found.n) <= (self.epoch, self.head):
             return  # what it signed then is on the log before this; whoever has the key now rewrites nothing
+        if (found.epoch, found.n) < self.oldest:
+            return
         known, joined = await asyncio.to_thread(self._hash_of, found.epoch, found.n, envelope.hash)
         if found.epoch < self.epoch and joined:
             return
@@ -154,14 +170,14 @@ class LogTail:
         # publishes from the gap on again, and readers take each record once.
         if n == self.head + 1:
             self.head = n
-            if n == 1:
+            if n == self.first:
                 self.first_offset = offset
 
-    def _noted(self) -> tuple[int, Publication | None]:
+    def _noted(self) -> tuple[int, tuple[int, int], Publication | None]:
         with self._storage.read() as session:
             epoch, place = head_of(session).epoch, published_place(session)
             session.expunge(place)
-            return epoch, place if place.epoch == epoch else None
+            return epoch, oldest_place(session), place if place.epoch == epoch else None
 
     def _stored(self, numbers: Sequence[int]) -> Mapping[int, Stored]:
         with self._storage.read() as session:

@@ -117,6 +117,10 @@ class Publisher:
             "database"
         )
 
+    def log_begins(self, place: tuple[int, int], offset: int) -> None:
+        """The log was truncated: what it must hold begins with this record, which lies there."""
+        self._tail.begins(place, offset)
+
     async def check_current(self) -> None:
         """Raise `Outdated` when another delegation list is in force."""
         if await asyncio.to_thread(self._version_in_force) != self._delegations:
@@ -152,7 +156,7 @@ class Publisher:
 
     async def publish_checkpoint(self) -> int | None:
         """Say that the log's head is where Kafka has it; the checkpoint's time, or None before the first record."""
-        if not self._tail.head:
+        if self._tail.head < self._tail.first:
             return None
         await self._tail.check_whole()
         checkpoint, compact = await asyncio.to_thread(self._signed_checkpoint)

@@ -29,6 +29,7 @@ from revocast.issuer.reissuing import Reissue
 from revocast.issuer.relay.election import ElectionLost, election_for
 from revocast.issuer.relay.publisher import Outdated, Parts, Publisher
 from revocast.issuer.relay.reading import Consumers
+from revocast.issuer.relay.upkeep import Upkeep, UpkeepRules
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
@@ -63,6 +64,7 @@ class Relay:
         publication: Publication,
         kafka: KafkaSettings,
         clock: Clock = wall_clock,
+        rules: UpkeepRules | None = None,
     ) -> None:
         self._storage = storage
         self._publication = publication
@@ -72,6 +74,7 @@ class Relay:
         self._election = election_for(storage)
         self._desk = RevocationDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
+        self._upkeep = Upkeep(self._parts, kafka, rules or UpkeepRules())
         self._reissue = Reissue(storage, publication, clock)
         self._committed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -152,7 +155,14 @@ class Relay:
                     checkpoint_at = self._publication.relay.checkpoint_at
                     self._report("publishing", publisher.lost, checkpoint_at=checkpoint_at)
                     self._publication.leading = True
-                    await self._publish_until_stopped(publisher)
+                    upkeep = asyncio.create_task(
+                        self._upkeep.run(publisher, producer), name="revocast-upkeep"
+                    )
+                    try:
+                        await self._publish_until_stopped(publisher)
+                    finally:
+                        upkeep.cancel()
+                        self._close_later(upkeep)
                 except Outdated:
                     continue
                 except LogMismatch:
@@ -233,9 +243,11 @@ class Relay:
             # Stopping flushes, which takes as long as a broker is away: it must not keep the next check waiting.
             # What an old producer still delivers are stored bytes, and a reader takes each record once.
             for client in clients:
-                task = asyncio.create_task(_stop(client))
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+                self._close_later(asyncio.create_task(_stop(client)))
+
+    def _close_later(self, task: asyncio.Task[None]) -> None:
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _in_words(self, error: Exception) -> str:
         said = f"{type(error).__name__}: {error}"

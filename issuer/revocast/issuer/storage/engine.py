@@ -73,6 +73,18 @@ class Storage:
         with _translated(), Session(self._reading) as session, session.begin():
             yield session
 
+    def hold(self) -> Connection:
+        """One consistent state of the database, that of this moment, until the caller closes it. Raises `StorageUnavailable`."""
+        with _translated():
+            connection = self._reading.connect()
+            try:
+                # Both databases take the state at the first statement, not at BEGIN.
+                connection.execute(text("SELECT n FROM head"))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
     def migrate(self) -> None:
         """Bring the schema to this version. Processes that start together wait for each other."""
         config = Config()

@@ -94,7 +94,7 @@ def stored_hashes(session: Session, places: Sequence[tuple[int, int]]) -> Mappin
 
 
 def mark_published(session: Session, epoch: int, n: int, next_offset: int, first_offset: int | None) -> None:
-    """Note that Kafka has the log up to this record, where it ends there, and where record 1 lies."""
+    """Note that Kafka has the log up to this record, where it ends there, and where its first record lies."""
     place = published_place(session)
     place.epoch, place.n, place.next_offset, place.first_offset = epoch, n, next_offset, first_offset
 

@@ -1,6 +1,8 @@
 """Signing keys and the documents that list them."""
 
-from sqlalchemy import select
+from collections.abc import Collection
+
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.event_keys import EventKey, EventKeyState
@@ -19,6 +21,7 @@ __all__ = [
     "all_documents",
     "as_event_key",
     "as_token_key",
+    "drop_documents",
     "event_key",
     "event_keys",
     "find_newest_document",
@@ -146,6 +149,13 @@ def find_newest_document(session: Session, type: str, *, published: bool = False
 def all_documents(session: Session) -> list[KeyDocument]:
     """Every document there was."""
     return list(session.scalars(select(KeyDocument)))
+
+
+def drop_documents(session: Session, keep: Collection[str]) -> None:
+    """Forget what Kafka had, but for the documents of these jtis."""
+    session.execute(
+        delete(KeyDocument).where(KeyDocument.jti.not_in(keep), KeyDocument.published_at.is_not(None))
+    )
 
 
 def unpublished_documents(session: Session) -> list[KeyDocument]:

@@ -18,6 +18,8 @@ __all__ = [
     "Publication",
     "ResourceServerTable",
     "SigningKey",
+    "SnapshotTable",
+    "Snapshotting",
 ]
 
 
@@ -80,7 +82,8 @@ class Head(Base):
 class Publication(Base):
     """How far Kafka acknowledged the log, one row. `next_offset` follows the newest record's place on the topic.
 
-    `first_offset` is where record 1 of the epoch lies: a topic that begins later has lost it. None: not looked for yet.
+    `first_offset` is where the oldest record of the epoch lies that the log must hold: a topic that begins later has lost it.
+    None: not looked for yet.
 
     Apart from `Head`, so that the relay's notes never wait for a writer.
     """
@@ -125,6 +128,36 @@ class ForeignRecord(Base):
     hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     epoch: Mapped[int]
     n: Mapped[int]
+
+
+class SnapshotTable(Base):
+    """One cut. `state` is a `SnapshotState`; `rows`, `decided_at` and `problem` come with the comparison."""
+
+    __tablename__ = "snapshot"
+
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    t: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    rows: Mapped[int | None]
+    decided_at: Mapped[int | None]
+    problem: Mapped[str | None]
+
+
+class Snapshotting(Base):
+    """One row. The oldest record that the log must still hold: (0, 1) while nothing was truncated. `asked`: somebody wants a
+    cut now.
+
+    The place is written before the first record goes from Kafka, and from the database after that: whoever is interrupted
+    knows what may be missing, and goes on.
+    """
+
+    __tablename__ = "snapshotting"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    oldest_epoch: Mapped[int]
+    oldest_n: Mapped[int]
+    asked: Mapped[bool]
 
 
 class LiveRow(Base):

@@ -47,6 +47,10 @@ class Terms:
         """The rows of a record of time `t`, lifts first: shortening is a lift, then a revocation."""
         return [self._lifted(lift) for lift in lifts] + [self._revoked(entry, t) for entry in revocations]
 
+    def times(self, revocation: Revocation, t: int) -> tuple[int, int]:
+        """Cutoff and `expires_at` of its row in a record of time `t`; its values do not matter. Raises `InvalidRequest`."""
+        return cutoff_of(revocation, t), expires_at_of(revocation, t, self.lifetimes, self.leeway)
+
     def key_set(self, keys: Sequence[TokenKey], *, delegations: int, version: int, t: int) -> KeySet:
         """The key set of time `t`. `keys` are all token keys; those that are over are left out."""
         listed = [key for key in keys if is_listed(key, t, self.last_token_s)]
@@ -72,11 +76,10 @@ class Terms:
     def _revoked(self, revocation: Revocation, t: int) -> Written:
         self._check_issuer(revocation.selector)
         name = self.name(revocation.selector)
-        expires_at = expires_at_of(revocation, t, self.lifetimes, self.leeway)
+        cutoff, expires_at = self.times(revocation, t)
         if revocation.slot is Slot.BLOCK:
-            cutoff_of(revocation, t)
             return Written(revocation.selector, Row.for_block(*name, expires_at))
-        return Written(revocation.selector, Row.for_cutoff(*name, cutoff_of(revocation, t), expires_at))
+        return Written(revocation.selector, Row.for_cutoff(*name, cutoff, expires_at))
 
     def _check_issuer(self, selector: Named) -> None:
         if selector.issuer != self.issuer:

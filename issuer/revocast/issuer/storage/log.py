@@ -18,8 +18,10 @@ from revocast.issuer.storage.signing_keys import event_key
 from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
 from revocast.schemas.record import Position, Record
 from revocast.schemas.row import ROW_SIZE, Key, Row, Slot, pack_rows, unpack_rows
+from revocast.schemas.rows import Rows
 
 __all__ = [
+    "add_record",
     "append",
     "apply_rows",
     "as_row",
@@ -77,10 +79,42 @@ def append(
 
     `parts`: who asked for which of the rows, where not the record's own `actor` did for all.
     """
+    record = add_record(
+        session,
+        head,
+        Rows.of(entry.row for entry in written),
+        now,
+        issuer=issuer,
+        actor=actor,
+        reason=reason,
+        parts=parts,
+        closes_live_set=closes_live_set,
+        cut=cut,
+    )
+    apply_rows(session, record, written, parts or [Part(len(written), actor, reason)])
+    if closes_live_set:
+        head.live_set_n, head.reissued = record.n, None
+    return record
+
+
+def add_record(
+    session: Session,
+    head: Head,
+    rows: Rows,
+    now: int,
+    *,
+    issuer: str,
+    actor: str,
+    reason: str,
+    parts: Sequence[Part] = (),
+    closes_live_set: bool = False,
+    cut: bool = False,
+) -> Record:
+    """The same, but for the table: the caller brings it to the record in the same transaction."""
     key = event_key(session)
     position = position_of(head)
     record = position.next_record(
-        [entry.row for entry in written],
+        rows,
         now,
         delegations=head.delegations,
         key_set=head.key_set,
@@ -96,7 +130,7 @@ def append(
             t=record.t,
             prev=record.prev,
             hash=record_hash,
-            rows=pack_rows(record.rows),
+            rows=record.rows.packed,
             kid=key.kid,
             signing_input=signing_input,
             actor=actor,
@@ -104,10 +138,7 @@ def append(
             parts=[[part.rows, part.actor, part.reason] for part in parts] if len(parts) > 1 else None,
         )
     )
-    apply_rows(session, record, written, parts or [Part(len(written), actor, reason)])
     head.n, head.hash, head.t = record.n, record_hash, record.t
-    if closes_live_set:
-        head.live_set_n, head.reissued = record.n, None
     return record
 
 

@@ -55,7 +55,7 @@ async def _read(answer: httpx.Response, *, asked_for_change: bool) -> Answer:
     lifetime = freshness_lifetime(headers.get("Cache-Control", ""), headers.get("Age", ""))
     if answer.status_code == 304 and asked_for_change:
         return Answer(None, "", lifetime)
-    if answer.is_redirect:
+    if answer.has_redirect_location:
         raise NotAKeySet(
             f"HTTP status {answer.status_code}: redirects are not followed, configure the final URL"
         )

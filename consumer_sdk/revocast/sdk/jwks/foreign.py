@@ -128,8 +128,9 @@ class ForeignKeys:
 
     async def first(self) -> None:
         """Wait until every issuer has been asked once, as long as a request may take at most."""
-        if self._landings:
-            await asyncio.wait(set(self._landings.values()), timeout=self._settings.jwks_timeout)
+        untried = {self._landings[issuer] for issuer, source in self._sources.items() if not source.tried}
+        if untried:
+            await asyncio.wait(untried, timeout=self._settings.jwks_timeout)
 
     async def _keep(self, issuer: str, fetcher: "Fetcher") -> None:
         source, wake = self._sources[issuer], self._wakes[issuer]

@@ -128,6 +128,11 @@ class KeySource:
 
     # --- asking
 
+    @property
+    def tried(self) -> bool:
+        """Whether a set came, or failed to come."""
+        return self._confirmed_at is not None or self.failures > 0
+
     def usable(self, now: float) -> bool:
         """Whether the keys may be judged by."""
         return self._confirmed_at is not None and now < self._fresh_until + self._outage

@@ -17,15 +17,17 @@ _ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serving(app: str, path: str = "/", environ: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Its port, once it says 200 to `path`. `app` is as uvicorn takes it; `environ` adds to ours."""
+def serving(
+    app: str, *options: str, path: str = "/", environ: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Its port, once it says 200 to `path`. `app` and `options` are as uvicorn takes them; `environ` adds to ours."""
     (port,) = free_ports(1)
     folder = Path(tempfile.mkdtemp(prefix="revocast-bench-"))
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(_ROOT), "--port", str(port)]
     with closing(Processes(folder)) as processes:
         process = processes.start(
             "service",
-            [*command, "--log-level", "warning", "--no-access-log", app],
+            [*command, "--log-level", "warning", "--no-access-log", *options, app],
             {**os.environ, **(environ or {})},
         )
         wait_until(f"the start of {app}", lambda: answers(port, path), process)

@@ -7,7 +7,16 @@ from benchmarks.benchmark import Benchmark
 
 __all__ = ["ROWS", "row"]
 
-ROWS: Final = ("known_bad", "verification", "checking", "strictness", "fan_out", "propagation", "replay")
+ROWS: Final = (
+    "known_bad",
+    "verification",
+    "checking",
+    "service",
+    "strictness",
+    "fan_out",
+    "propagation",
+    "replay",
+)
 
 
 def row(name: str) -> Benchmark:

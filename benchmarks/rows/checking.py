@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import jwt
 
-from benchmarks.benchmark import Benchmark, Run, Target
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.peers.decoders import Here
 from benchmarks.peers.issuer import running_issuer
 from benchmarks.peers.stores import IsRevoked, lmdb_store, redis_store, sqlite_store
@@ -108,13 +108,4 @@ BENCHMARK = Benchmark(
         "Redis and introspection take a round trip more."
     ),
     measure=measure,
-    targets=(
-        Target(
-            "a token seen before: at most a hundredth of PyJWT + Redis",
-            _GROUP,
-            _SEEN,
-            at_most=0.01,
-            of=(_REDIS,),
-        ),
-    ),
 )

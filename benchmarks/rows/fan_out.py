@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.benchmark import Benchmark, Run, Target
+from benchmarks.benchmark import Benchmark, Run
 from benchmarks.peers.crowd import crowd
 from benchmarks.peers.issuer import Issuer, running_issuer
 from benchmarks.staging import create_topic, producing
@@ -115,16 +115,5 @@ BENCHMARK = Benchmark(
         "acknowledged by all replicas, in the same processes. 10 readers share 2 processes, 100 share 4, and all of it shares this machine."
     ),
     measure=measure,
-    targets=tuple(
-        Target(
-            f"{_title(readers, nodes)}: acknowledged → refused at most twice bare produce → consume (p50)",
-            _title(readers, nodes),
-            _ACKNOWLEDGED,
-            at_most=2,
-            of=(_BARE,),
-        )
-        for nodes in _BROKERS
-        for readers in _PROCESSES
-    ),
     limit_s=240,
 )

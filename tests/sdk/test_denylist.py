@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from revocast.schemas.row import NEVER, Row, Slot
 from revocast.schemas.table import Table
-from revocast.sdk.denylist import DenyList, Refusal
+from revocast.sdk.denylist import Absent, DenyList, Refusal
 from revocast.sdk.packed import PackedBase
 
 FP = b"fingerprint"
@@ -24,6 +24,7 @@ class Token:
     issued_at: int = 100
     fingerprints: dict[int, bytes] = field(default_factory=lambda: {4: FP})
     asked: list[int] = field(default_factory=list)
+    absent: Absent | None = None
 
     def fingerprint(self, kind: int) -> bytes | None:
         self.asked.append(kind)

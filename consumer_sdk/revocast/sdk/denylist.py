@@ -10,7 +10,8 @@
   written before the reference changes, what goes is taken out after it. A reader that finds nothing and then the same
   reference as before has thus seen exactly the table after one record; else it looks again.
 * Rows that expired count as absent, base or overlay, and leave with the next merge.
-* Kinds without a row are not looked up, so most tokens cost nothing.
+* Kinds without a row are not looked up, so most tokens cost nothing. What the base does not hold is noted with the token:
+  looked up again after each record, it is sought in the overlay only, all its fingerprints at once.
 """
 
 import struct
@@ -23,7 +24,7 @@ from revocast.schemas.table import packed_rows, step_packed
 from revocast.sdk.merging import Merge, merged
 from revocast.sdk.packed import PackedBase
 
-__all__ = ["DenyList", "Named", "Refusal"]
+__all__ = ["Absent", "DenyList", "Named", "Refusal"]
 
 _ROW: Final = struct.Struct(">11s9s")
 _FIELDS: Final = struct.Struct(">11xBII")
@@ -34,11 +35,21 @@ _DEAD_SHARE: Final = 0.25
 _FORGOTTEN_A_RECORD: Final = 512
 
 
+class Absent(NamedTuple):
+    """What a base does not hold: it need not be asked again, however often a token is looked up."""
+
+    mark: object
+    """Of the base, and of the kinds that were asked for."""
+    fingerprints: tuple[bytes, ...]
+
+
 class Named(Protocol):
     """A token, as the deny-list sees it."""
 
     issued_at: int
     """`floor(iat)`, seconds since 1970."""
+    absent: Absent | None
+    """The deny-list's own note; None to begin with."""
 
     def fingerprint(self, kind: int) -> bytes | None:
         """The fingerprint of the token's selector of this kind; None: it has none."""
@@ -56,6 +67,8 @@ class _View(NamedTuple):
     kinds: tuple[int, ...]
     overlay: dict[bytes, bytes]
     base: PackedBase
+    mark: object
+    """Another one whenever base or kinds are."""
 
 
 class DenyList:
@@ -69,7 +82,7 @@ class DenyList:
         self.n = n
         self.base_n = n
         """The record after which the base is the table."""
-        self._view = _View(t, tuple(sorted(base.kinds)), {}, base)
+        self._view = _View(t, tuple(sorted(base.kinds)), {}, base, object())
         self._overlay_rows = 0
         self._overlay_kinds: set[int] = set()
         self._unchecked: list[bytes] = []
@@ -105,33 +118,34 @@ class DenyList:
         """The first live row that refuses the token."""
         while True:
             view = self._view
-            t, kinds, overlay, base = view
-            for kind in kinds:
-                fingerprint = named.fingerprint(kind)
-                if fingerprint is None:
-                    continue
-                entry = overlay.get(fingerprint)
-                rows = base.find(fingerprint) if entry is None else entry[_STAMP:]
-                if rows:
-                    slot = _refusing(rows, kind, named.issued_at, t)
-                    if slot is not None:
-                        return Refusal(kind, slot)
+            absent = named.absent
+            # A dictionary's keys compare with all of them in one call.
+            if (
+                absent is None
+                or absent.mark is not view.mark
+                or not view.overlay.keys().isdisjoint(absent.fingerprints)
+            ):
+                refusal = _look_up(view, named)
+                if refusal is not None:
+                    return refusal
             if self._view is view:
                 return None
 
     @property
     def wants_merge(self) -> bool:
-        """Whether a merge is worth what it costs: much has changed since the base was written, or much of it has expired."""
-        t, _, overlay, base = self._view
-        changed = len(overlay) - len(self._unchecked)
+        """Whether a merge is worth what it costs: much has changed since the base was written, much has expired, or it has no filter."""
+        view = self._view
+        base, changed = view.base, len(view.overlay) - len(self._unchecked)
         return (
-            changed > max(_OVERLAY_AT_LEAST, len(base) // _OVERLAY_SHARE) or base.dead_share(t) > _DEAD_SHARE
+            changed > max(_OVERLAY_AT_LEAST, len(base) // _OVERLAY_SHARE)
+            or base.dead_share(view.t) > _DEAD_SHARE
+            or not base.has_filter
         )
 
     def merge(self) -> Merge:
         """Begin to merge what is in force after this record. `adopt` what comes of it, or drop it: nothing has changed here."""
-        t, _, overlay, base = self._view
-        return Merge(base, overlay.copy(), self.n, t)
+        view = self._view
+        return Merge(view.base, view.overlay.copy(), self.n, view.t)
 
     def adopt(self, base: PackedBase, n: int, t: int) -> None:
         """Go on with a base that is the table after record `n`, whose time is `t`: of a merge here, or of another process.
@@ -153,15 +167,15 @@ class DenyList:
 
     def pack(self) -> bytes:
         """The table's canonical bytes at this n."""
-        t, _, overlay, base = self._view
-        return b"".join(merged(base, overlay, t))
+        view = self._view
+        return b"".join(merged(view.base, view.overlay, view.t))
 
     def __len__(self) -> int:
         return len(self._view.base) + self._overlay_rows
 
     def _worked_out(self, packed: bytes, t: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
         """The entries that a record changes, as they are to be at first, and once more those from which something goes."""
-        _, _, overlay, base = self._view
+        overlay, base = self._view.overlay, self._view.base
         stamp, now = self.n.to_bytes(_STAMP, "big"), t.to_bytes(4, "big")
         find, changed = base.find, dict[bytes, bytes]()
         before: dict[bytes, bytes] = {}
@@ -192,7 +206,9 @@ class DenyList:
 
     def _look_at(self, t: int, overlay: dict[bytes, bytes], base: PackedBase) -> None:
         """What readers see from here on."""
-        self._view = _View(t, tuple(sorted(self._overlay_kinds.union(base.kinds))), overlay, base)
+        before, kinds = self._view, tuple(sorted(self._overlay_kinds.union(base.kinds)))
+        same = base is before.base and kinds == before.kinds
+        self._view = _View(t, kinds, overlay, base, before.mark if same else object())
 
     def _forget_repeated(self, limit: int) -> None:
         """Take out entries that only repeat the base; `limit` at a time, so that nothing waits for it."""
@@ -211,6 +227,27 @@ class DenyList:
                 self._checked_kinds.update(flags & KIND for flags in entry[_STAMP + FLAGS_AT :: ROW_SIZE])
         if not unchecked and self._checked_kinds != self._overlay_kinds:
             self._overlay_kinds = self._checked_kinds.copy()
+
+
+def _look_up(view: _View, named: Named) -> Refusal | None:
+    absent: list[bytes] | None = []
+    for kind in view.kinds:
+        fingerprint = named.fingerprint(kind)
+        if fingerprint is None:
+            continue
+        entry = view.overlay.get(fingerprint)
+        rows = view.base.find(fingerprint) if entry is None else entry[_STAMP:]
+        if rows:
+            slot = _refusing(rows, kind, named.issued_at, view.t)
+            if slot is not None:
+                return Refusal(kind, slot)
+        if rows or entry is not None:
+            absent = None
+        elif absent is not None:
+            absent.append(fingerprint)
+    if absent is not None:
+        named.absent = Absent(view.mark, tuple(absent))
+    return None
 
 
 def _refusing(rows: bytes, kind: int, issued_at: int, t: int) -> Slot | None:

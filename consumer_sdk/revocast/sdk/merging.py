@@ -55,16 +55,15 @@ class Merge:
 def merged(base: PackedBase, overlay: Mapping[bytes, bytes], t: int) -> Iterator[bytes]:
     """The rows of base and overlay that are alive at `t`, in order, in steps."""
     bits = max(len(base) // _ROWS_A_STEP, len(overlay) // _CHANGES_A_STEP).bit_length()
-    groups: list[list[tuple[bytes, bytes]]] = [[] for _ in range(1 << bits)]
-    shift, entries = 32 - bits, iter(overlay.items())
-    while some := list(islice(entries, 8 * _CHANGES_A_STEP)):
-        for entry in some:
-            groups[int.from_bytes(entry[0][:4], "big") >> shift].append(entry)
+    groups: list[list[bytes]] = [[] for _ in range(1 << bits)]
+    shift, fingerprints = 32 - bits, iter(overlay)
+    while some := list(islice(fingerprints, 8 * _CHANGES_A_STEP)):
+        for fingerprint in some:
+            groups[int.from_bytes(fingerprint[:4], "big") >> shift].append(fingerprint)
         yield b""
     for rows, group in zip(base.split(bits), groups, strict=True):
         group.sort()
-        yield _merged_part(rows, group, t)
-        group.clear()
+        yield _merged_part(rows, [(fingerprint, overlay[fingerprint]) for fingerprint in group], t)
 
 
 def _merged_part(rows: bytes, changes: list[tuple[bytes, bytes]], t: int) -> bytes:

@@ -115,7 +115,12 @@ def _finder(rows: RowBuffer, index: Index) -> Callable[[bytes], bytes]:
         bucket = prefix_of(fingerprint)[0] >> bucket_shift
         found = rows[starts[bucket] * ROW_SIZE : starts[bucket + 1] * ROW_SIZE]
         at = found.find(fingerprint)
-        return _rows_at(found, at, fingerprint) if at >= 0 else NO_ROWS
+        if at < 0:
+            return NO_ROWS
+        end = at + ROW_SIZE
+        if at % ROW_SIZE or found.startswith(fingerprint, end):
+            return _rows_at(found, at, fingerprint)
+        return found[at:end]
 
     if not index.filter_bits:
         return find
@@ -128,7 +133,12 @@ def _finder(rows: RowBuffer, index: Index) -> Callable[[bytes], bytes]:
         bucket = prefix >> bucket_shift
         found = rows[starts[bucket] * ROW_SIZE : starts[bucket + 1] * ROW_SIZE]
         at = found.find(fingerprint)
-        return _rows_at(found, at, fingerprint) if at >= 0 else NO_ROWS
+        if at < 0:
+            return NO_ROWS
+        end = at + ROW_SIZE
+        if at % ROW_SIZE or found.startswith(fingerprint, end):
+            return _rows_at(found, at, fingerprint)
+        return found[at:end]
 
     return find_filtered
 

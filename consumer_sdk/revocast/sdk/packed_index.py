@@ -84,7 +84,8 @@ class IndexBuilder:
         magnitude = max(expected - 1, 0).bit_length()
         self._bucket_bits = min(max(magnitude - 4, 0), _PREFIX_BITS)
         self._filter_bits = min(magnitude + 3, _PREFIX_BITS) if with_filter else 0
-        self._filter = bytearray(1 << self._filter_bits >> 3 if with_filter else 0)
+        self._cells: list[bytes] = []
+        self._cells_end = 0
         self._starts = array("I", [0])
         self._kinds = [0] * _KINDS
         self._samples = array("I")
@@ -118,7 +119,8 @@ class IndexBuilder:
             _MAGIC, _VERSION, _NATIVE, self._count, self._bucket_bits, self._filter_bits, len(samples)
         )
         kinds = array("I", self._kinds)
-        return b"".join((header, kinds.tobytes(), samples.tobytes(), self._starts.tobytes(), self._filter))
+        rest = bytes((1 << self._filter_bits >> 3) - self._cells_end if self._filter_bits else 0)
+        return b"".join((header, kinds, samples, self._starts, *self._cells, rest))
 
     def _add_starts(self, prefixes: "array[int]") -> None:
         """Where every bucket begins up to the one of the last prefix."""
@@ -144,6 +146,11 @@ class IndexBuilder:
         bits = 0
         for place in range(8):
             bits |= int.from_bytes(cells[place::8], "little") << place
-        # The part before this one may have ended in the same byte.
-        bits |= self._filter[first]
-        self._filter[first : first + len(cells) // 8] = bits.to_bytes(len(cells) // 8, "little")
+        if self._cells_end > first:
+            # The part before this one ended in the same byte.
+            bits |= self._cells[-1][0]
+            self._cells.pop()
+            self._cells_end -= 1
+        packed = bits.to_bytes(len(cells) // 8, "little")
+        self._cells += (bytes(first - self._cells_end), packed[:-1], packed[-1:])
+        self._cells_end = first + len(packed)

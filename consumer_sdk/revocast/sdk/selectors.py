@@ -1,11 +1,12 @@
 """Which selectors a token has (`revocast.schemas.naming`), and their fingerprints, made when a kind is first asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.naming import values_of
 from revocast.schemas.selector import fingerprint_of, kind_name
+from revocast.sdk.keyring import Keyring, TokenKey
 
 __all__ = ["TokenNames"]
 
@@ -13,33 +14,16 @@ __all__ = ["TokenNames"]
 class TokenNames:
     """One verified token's selectors. `claims` were checked: naming claims are strings."""
 
-    __slots__ = (
-        "_claims",
-        "_declared",
-        "_fingerprints",
-        "_issuer",
-        "_kid",
-        "_salt",
-        "_signing_input",
-        "issued_at",
-    )
+    __slots__ = ("_claims", "_fingerprints", "_key", "_keyring", "_signing_input", "issued_at")
 
     def __init__(
-        self,
-        claims: Mapping[str, Any],
-        issuer: str,
-        kid: str,
-        signing_input: bytes,
-        salt: bytes,
-        declared: Sequence[str],
+        self, claims: Mapping[str, Any], signing_input: bytes, key: TokenKey, keyring: Keyring
     ) -> None:
         self.issued_at = int(claims["iat"])
         self._claims = claims
-        self._issuer = issuer
-        self._kid = kid
         self._signing_input = signing_input
-        self._salt = salt
-        self._declared = declared
+        self._key = key
+        self._keyring = keyring
         self._fingerprints: dict[int, bytes | None] = {}
 
     def fingerprint(self, kind: int) -> bytes | None:
@@ -52,8 +36,11 @@ class TokenNames:
 
     def _fingerprint(self, kind: int) -> bytes | None:
         try:
-            name = kind_name(kind, self._declared)
+            name = kind_name(kind, self._keyring.declared)
         except ClaimUndeclared:
             return None  # a row can only be ahead of the key set while the core is incomplete, and says so
-        values = values_of(name, self._claims, self._kid, self._signing_input)
-        return None if values is None else fingerprint_of(self._salt, self._issuer, name, values)
+        key = self._key
+        values = values_of(name, self._claims, key.public.kid, self._signing_input)
+        return (
+            None if values is None else fingerprint_of(self._keyring.salt, key.issuer.issuer, name, values)
+        )

@@ -6,6 +6,7 @@ from typing import Any
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.naming import values_of
 from revocast.schemas.selector import fingerprint_of, kind_name
+from revocast.sdk.denylist import Absent
 from revocast.sdk.keyring import Keyring, TokenKey
 
 __all__ = ["TokenNames"]
@@ -14,12 +15,13 @@ __all__ = ["TokenNames"]
 class TokenNames:
     """One verified token's selectors. `claims` were checked: naming claims are strings."""
 
-    __slots__ = ("_claims", "_fingerprints", "_key", "_keyring", "_signing_input", "issued_at")
+    __slots__ = ("_claims", "_fingerprints", "_key", "_keyring", "_signing_input", "absent", "issued_at")
 
     def __init__(
         self, claims: Mapping[str, Any], signing_input: bytes, key: TokenKey, keyring: Keyring
     ) -> None:
         self.issued_at = int(claims["iat"])
+        self.absent: Absent | None = None
         self._claims = claims
         self._signing_input = signing_input
         self._key = key
@@ -41,6 +43,4 @@ class TokenNames:
             return None  # a row can only be ahead of the key set while the core is incomplete, and says so
         key = self._key
         values = values_of(name, self._claims, key.public.kid, self._signing_input)
-        return (
-            None if values is None else fingerprint_of(self._keyring.salt, key.issuer.issuer, name, values)
-        )
+        return None if values is None else fingerprint_of(self._keyring.salt, key.issuer.issuer, name, values)

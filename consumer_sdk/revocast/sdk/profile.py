@@ -43,7 +43,7 @@ any error that it came from.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from revocast.schemas.errors import JoseError
 from revocast.schemas.jose import parse_header, parse_json, same_algorithm, split_compact, unb64u
@@ -63,7 +63,6 @@ from revocast.sdk.keyring import Keyring, KnownHeader, TokenKey
 
 __all__ = [
     "MAX_TOKEN_BYTES",
-    "Authentic",
     "Profile",
     "authenticate",
     "check_time",
@@ -96,25 +95,18 @@ class Profile:
         object.__setattr__(self, "all_required", _ALWAYS_REQUIRED | self.required)
 
 
-class Authentic(NamedTuple):
-    """A token that keeps every rule which time does not change."""
-
-    claims: dict[str, Any]
-    key: TokenKey
-    signing_input: bytes
-
-
-def authenticate(token: str, keyring: Keyring, profile: Profile) -> Authentic:
-    """Rules 1 to 17. Raises a `TokenError`."""
-    envelope = _envelope(token)  # 1, 2
-    header = _header(envelope.header, keyring, profile.types)  # 3 to 8
-    key = _signer(envelope, header)  # 9
-    keyring.remember(envelope.header, header)
-    claims = _claims(envelope.payload, keyring.naming, profile.all_required)  # 10 to 12
-    key = _issuers_own(key, claims, envelope, header)  # 13
+def authenticate(token: str, keyring: Keyring, profile: Profile) -> tuple[dict[str, Any], TokenKey, bytes]:
+    """Rules 1 to 17, all that time does not change: claims, key and signing input. Raises a `TokenError`."""
+    segment, payload, *signed = _envelope(token)  # 1, 2
+    header = _header(segment, keyring, profile.types)  # 3 to 8
+    key = _signer(header, *signed)  # 9
+    keyring.remember(segment, header)
+    claims = _claims(payload, keyring.naming, profile.all_required)  # 10 to 12
+    if claims["iss"] != key.issuer.issuer:
+        key = _issuers_own(claims, header, *signed)  # 13
     _check_use(claims, profile)  # 14 to 16
     _check_lifetime(claims, key)  # 17
-    return Authentic(claims, key, envelope.signing_input)
+    return claims, key, signed[0]
 
 
 def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]:
@@ -122,11 +114,11 @@ def unverified(token: str, keyring: Keyring, profile: Profile) -> dict[str, Any]
 
     Not to be believed without the issuer's own word (introspected.py).
     """
-    envelope = _envelope(token)  # 1, 2
-    header = _parsed(envelope.header)  # 3, 4
+    segment, payload, *_ = _envelope(token)  # 1, 2
+    header = _parsed(segment)  # 3, 4
     _type(header, profile.types)  # 5
     _kid(header)  # 6
-    claims = _claims(envelope.payload, keyring.naming, profile.all_required)  # 10 to 12
+    claims = _claims(payload, keyring.naming, profile.all_required)  # 10 to 12
     _check_use(claims, profile)  # 14 to 16
     return claims
 
@@ -145,17 +137,11 @@ def good_between(claims: Mapping[str, Any], leeway: int) -> tuple[float, float]:
     return max(claims["iat"], claims.get("nbf", 0)) - leeway, claims["exp"] + leeway
 
 
-class _Envelope(NamedTuple):
-    header: bytes  # as it is spelled
-    payload: bytes
-    signature: bytes
-    signing_input: bytes
-
-
-def _envelope(token: str) -> _Envelope:
+def _envelope(token: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """The header as it is spelled, the payload, the signing input and the signature."""
     try:
         header, payload, signature, signing_input = split_compact(token, MAX_TOKEN_BYTES)
-        return _Envelope(header, unb64u(payload), unb64u(signature), signing_input)
+        return header, unb64u(payload), signing_input, unb64u(signature)
     except JoseError as error:
         raise _malformed(error) from None
 
@@ -216,9 +202,9 @@ def _fitting(header: Mapping[str, Any], keys: Sequence[TokenKey]) -> tuple[Token
     return fitting
 
 
-def _signer(envelope: _Envelope, header: KnownHeader) -> TokenKey:
+def _signer(header: KnownHeader, signing_input: bytes, signature: bytes) -> TokenKey:
     for key in header.keys:
-        if key.verify(envelope.signing_input, envelope.signature):
+        if key.verify(signing_input, signature):
             return key
     raise SignatureInvalid("The signature does not verify.")
 
@@ -256,19 +242,19 @@ def _check_names(claims: Mapping[str, Any], naming: Sequence[str]) -> None:
 
 
 def _issuers_own(
-    key: TokenKey, claims: Mapping[str, Any], envelope: _Envelope, header: KnownHeader
+    claims: Mapping[str, Any], header: KnownHeader, signing_input: bytes, signature: bytes
 ) -> TokenKey:
-    if claims["iss"] == key.issuer.issuer:
-        return key
     # An issuer that lists another one's key as its own takes no token away from that one.
     for other in header.keys:
-        if other.issuer.issuer == claims["iss"] and other.verify(envelope.signing_input, envelope.signature):
+        if other.issuer.issuer == claims["iss"] and other.verify(signing_input, signature):
             return other
     raise ClaimInvalid("iss", "is not the issuer of the key that signed.")
 
 
 def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
     aud = claims["aud"]
+    if aud == audience:
+        return
     named = [aud] if isinstance(aud, str) else aud
     if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
         raise ClaimInvalid("aud", "must be a string or an array of strings.")

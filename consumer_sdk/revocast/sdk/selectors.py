@@ -1,7 +1,7 @@
 """Which selectors a token has (`revocast.schemas.naming`), and their fingerprints, made when a kind is first asked for."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from revocast.schemas.errors import ClaimUndeclared
 from revocast.schemas.naming import values_of
@@ -10,6 +10,8 @@ from revocast.sdk.denylist import Absent
 from revocast.sdk.keyring import Keyring, TokenKey
 
 __all__ = ["TokenNames"]
+
+_NOT_ASKED: Final = b""
 
 
 class TokenNames:
@@ -30,11 +32,10 @@ class TokenNames:
 
     def fingerprint(self, kind: int) -> bytes | None:
         """The fingerprint of this kind of selector; None: the token has none."""
-        try:
-            return self._fingerprints[kind]
-        except KeyError:
+        found = self._fingerprints.get(kind, _NOT_ASKED)
+        if found is _NOT_ASKED:
             found = self._fingerprints[kind] = self._fingerprint(kind)
-            return found
+        return found
 
     def _fingerprint(self, kind: int) -> bytes | None:
         try:

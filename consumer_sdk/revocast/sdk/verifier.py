@@ -104,9 +104,7 @@ class Verifier:
     def _examine(self, token: str, era: int, generation: int) -> _Known:
         keyring = self.keyring
         members, key, signing_input = authenticate(token, keyring, self.profile)
-        names = TokenNames(
-            members, key.issuer.issuer, key.public.kid, signing_input, keyring.salt, keyring.declared
-        )
+        names = TokenNames(members, signing_input, key, keyring)
         since, until = good_between(members, keyring.leeway)
         return _Known(Claims.owning(members), names, keyring.leeway, since, until, era, generation)
 

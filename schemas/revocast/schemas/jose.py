@@ -32,7 +32,6 @@ __all__ = [
     "Compact",
     "PrivateKey",
     "PublicKey",
-    "Segments",
     "b64u",
     "canonical_json",
     "parse_compact",
@@ -91,7 +90,7 @@ def b64u(data: bytes) -> str:
 
 def unb64u(text: str | bytes) -> bytes:
     """Decode base64url. Raises `JoseError` for any text that `b64u` would not write."""
-    raw = _ascii(text)
+    raw = text if type(text) is bytes else _ascii(text)
     beyond = len(raw) % 4
     if beyond and raw[-1] not in _LAST[beyond]:
         raise JoseError("base64url: the length is not of it, or trailing bits are set")
@@ -229,15 +228,6 @@ def _fresh(alg: str) -> Any:
     return ed25519.Ed25519PrivateKey.generate()
 
 
-class Segments(NamedTuple):
-    """A compact JWS, split: its three segments as they are spelled, and what is signed."""
-
-    header: bytes
-    payload: bytes
-    signature: bytes
-    signing_input: bytes
-
-
 class Compact(NamedTuple):
     """A compact JWS, split and decoded, its signature not verified."""
 
@@ -247,8 +237,11 @@ class Compact(NamedTuple):
     signature: bytes
 
 
-def split_compact(token: str | bytes, max_bytes: int) -> Segments:
-    """Split a compact JWS (RFC 7515 §3.1). Raises `JoseError`, which never holds a part of it."""
+def split_compact(token: str | bytes, max_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Header, payload and signature of a compact JWS (RFC 7515 §3.1), as they are spelled, and what was signed.
+
+    Raises `JoseError`, which never holds a part of it.
+    """
     if len(token) > max_bytes:
         raise JoseError(f"jws: longer than {max_bytes} bytes")
     raw = _ascii(token)
@@ -256,7 +249,7 @@ def split_compact(token: str | bytes, max_bytes: int) -> Segments:
     if len(segments) != 3:
         raise JoseError("jws: must have three segments")
     header, payload, signature = segments
-    return Segments(header, payload, signature, raw[: len(header) + 1 + len(payload)])
+    return header, payload, signature, raw[: len(header) + 1 + len(payload)]
 
 
 def parse_header(segment: bytes) -> Mapping[str, Any]:

@@ -16,6 +16,8 @@ __all__ = ["MAX_NAME", "NAMING_CLAIMS", "can_name", "values_of"]
 NAMING_CLAIMS: Final = ("jti", "sid", "grant_id", "sub", "client_id", "azp")
 """Registered claims that can name a token. Where present, a verifier requires that they `can_name` it."""
 
+_CLAIM_OF_KIND: Final = {"token": "jti", "session": "sid", "grant": "grant_id", "subject": "sub"}
+
 MAX_NAME: Final = 1024
 """Code points of the longest value that a revocation can name."""
 
@@ -30,28 +32,23 @@ def values_of(kind: str, claims: Mapping[str, Any], kid: str, signing_input: byt
 
     `kind` is a built-in one or `claim:<name>`; `claims` are verified, their naming claims strings.
     """
-    client = claims.get("client_id") or claims.get("azp")
+    if (claim := _CLAIM_OF_KIND.get(kind)) is not None:
+        return _one(claims.get(claim))
     match kind:
-        case "token":
-            values = (claims.get("jti"),)
         case "token_hash":
-            digest = None if "jti" in claims else b64u(hashlib.sha256(signing_input).digest())
-            values = (digest,)
-        case "session":
-            values = (claims.get("sid"),)
-        case "grant":
-            values = (claims.get("grant_id"),)
-        case "subject":
-            values = (claims.get("sub"),)
+            return None if "jti" in claims else (b64u(hashlib.sha256(signing_input).digest()),)
         case "client":
-            values = (client,)
+            return _one(claims.get("client_id") or claims.get("azp"))
         case "subject+client":
-            return (sub, client) if (sub := claims.get("sub")) and client else None
+            sub, client = claims.get("sub"), claims.get("client_id") or claims.get("azp")
+            return (sub, client) if sub and client else None
         case "key":
             return (kid,)
         case "issuer":
             return ()
         case _:
-            values = (claims.get(kind.removeprefix("claim:")),)
-    (value,) = values
+            return _one(claims.get(kind.removeprefix("claim:")))
+
+
+def _one(value: object) -> tuple[str, ...] | None:
     return (value,) if isinstance(value, str) and value else None

@@ -215,7 +215,7 @@ def test_a_truncated_log_without_a_snapshot_makes_nobody_whole_and_says_so(old: 
     fresh.deliver()
     assert old.core.state is State.INCOMPLETE
     assert not fresh.core.may_take_over(old.core, fresh.now)
-    assert "it does not begin with record 1, and there is no snapshot" in fresh.core.missing()
+    assert "it does not begin with record 1, and no snapshot" in fresh.core.missing()
 
 
 # --- nothing older is accepted by reading anew

@@ -6,6 +6,8 @@
   was read to an end offset that was asked for after the record came (`ask`, `caught_up`).
 * Ready when keys and delegations are at least the newest checkpoint's, the log is contiguous to the checkpoint's n and to an
   end offset that was asked after the start, and the ages are within bounds (freshness.py).
+* It may `begin` from a table that is whole at some record, a snapshot's or a local copy's, and goes on with the record after it. A
+  snapshot is believed by the rules of snapshot_rules.py; one that is refused changes nothing.
 * A new epoch's rows are built aside; the old table is enforced until the closing record, then they swap at once.
 * One thread feeds; any thread calls `verify`, which neither waits nor changes what the core has decided.
 * `afresh` makes an empty core beside this one, to be fed from the beginning; it may take over (`take_over`) once it is ready and
@@ -16,9 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from revocast.schemas.chain import MAX_CLOCK_LEAD, Chain
+from revocast.schemas.chain import MAX_CLOCK_LEAD, Chain, Flaw
+from revocast.schemas.errors import SchemaError
 from revocast.schemas.jose import PublicKey
 from revocast.schemas.record import Position, Record
+from revocast.schemas.snapshot import Manifest
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 from revocast.sdk.claims import Claims
@@ -29,10 +33,12 @@ from revocast.sdk.freshness import Freshness, Limits, State, Topic, Transition
 from revocast.sdk.health import Health, health_of
 from revocast.sdk.instant import Instant
 from revocast.sdk.keyring import Keyring
+from revocast.sdk.packed import PackedBase
 from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile
 from revocast.sdk.readiness import Floor, Readiness
 from revocast.sdk.recovery import Cure
+from revocast.sdk.snapshot_rules import usable_manifest
 from revocast.sdk.tally import Tally
 from revocast.sdk.verifier import Verifier
 
@@ -121,6 +127,48 @@ class GuardCore:
         self._evaluate(now)
         return verdicts
 
+    def judge_snapshot(self, value: bytes | None) -> Manifest:
+        """The manifest in a record of the snapshots topic. Raises `SchemaError`, and counts it, when it is not to be used."""
+        try:
+            return usable_manifest(value, self.chain)
+        except SchemaError as error:
+            self.refuse_snapshot(str(error))
+            raise
+
+    def refuse_snapshot(self, reason: str) -> None:
+        """A snapshot, or the local copy, was found to be unusable: count it."""
+        self._tally.refuse_snapshot(reason)
+
+    def begin(self, base: PackedBase, position: Position, offset: int, now: Instant) -> list[Verdict]:
+        """Go on from `base`, which is the whole table at `position`. `offset` is where its record stands, or stood, on the log.
+
+        Raises `SchemaError`, and changes nothing, unless the place lies ahead and in the epoch in force.
+        """
+        released = self.chain.begin_at(position, now.monotonic)
+        verifier = self.verifier
+        # Before the rows, as with a record.
+        verifier.newest_t = max(verifier.newest_t, position.t)
+        verifier.denylist = self._building = DenyList(base, position.n, position.t)
+        verifier.terms_changed()
+        self._building_epoch = position.epoch
+        self._table_position = position
+        self.applied_offset = offset
+        self._readiness.begin_at(position)
+        verdicts = self._judged(Topic.LOG, released, now)
+        self._evaluate(now)
+        return verdicts
+
+    def adopt(self, base: PackedBase, position: Position) -> bool:
+        """Hold the same rows as before on another base: the table at `position`, of a merge or from another process.
+
+        False, and nothing changes, where it does not fit: of another epoch, ahead of what was applied, or older than the base.
+        """
+        denylist, here = self.verifier.denylist, self._table_position
+        if here is None or position.epoch != here.epoch or not denylist.base_n <= position.n <= here.n:
+            return False
+        denylist.adopt(base, position.n, position.t)
+        return True
+
     def handle_timer(self, now: Instant) -> None:
         """Let time pass. Call it every second or so."""
         self.chain.handle_timer(now.monotonic)
@@ -148,6 +196,11 @@ class GuardCore:
     def wants_keys(self) -> bool:
         """Whether records wait for keys: ask for the end of the keys topic now."""
         return self.chain.held_for_keys + self.chain.checkpoints_held > 0 or self.trust.waiting
+
+    @property
+    def lacks_beginning(self) -> bool:
+        """Whether the log was found to begin behind the first record: only a snapshot helps."""
+        return self.chain.missing is not None and Flaw.START in self.chain.flaws
 
     def cure(self, now: Instant) -> Cure:
         """What may help against what is missing."""
@@ -256,6 +309,14 @@ class GuardCore:
     def signs_for(self, issuer: str) -> bool:
         """Whether the signed key set lists this token issuer: then its keys come from nowhere else."""
         return self.trust.key_set is not None and self.trust.key_set.of(issuer) is not None
+
+    @property
+    def whole_at(self) -> tuple[Position, int] | None:
+        """Where the enforced table stands and the offset of that record; None: nothing was read, or a new epoch is being read."""
+        if self._table_position is None or self.verifier.denylist is not self._building:
+            return None
+        assert self.applied_offset is not None
+        return self._table_position, self.applied_offset
 
     def missing(self) -> str:
         """Why it is not ready, and what was rejected on the way, in plain words."""

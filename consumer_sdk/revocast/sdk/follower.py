@@ -1,6 +1,7 @@
 """The Kafka side of a guard: three partitions, assigned by hand, no consumer group, no commits, for ever.
 
-* Keys are read to their end first, then checkpoints, then the log; then all three as records come.
+* Keys are read to their end first, then checkpoints, then the log from where the core begins (beginning.py); then all three as
+  records come.
 * End offsets are asked for every few seconds, and at once when the core waits for keys. Reaching one tells the core
   how current it is. A question never stops the reading.
 * A lost connection, a broker that is away, a topic that does not exist yet: tried again, ever more slowly, with jitter.
@@ -18,6 +19,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeEr
 from revocast.schemas.connecting import obstacle
 from revocast.schemas.settings import KafkaSettings
 from revocast.sdk.backoff import Backoff
+from revocast.sdk.beginning import Beginning, Extent
 from revocast.sdk.clock import Clock
 from revocast.sdk.core import Asked, GuardCore, Received
 from revocast.sdk.freshness import State, Topic
@@ -48,6 +50,7 @@ class Follower:
         core: GuardCore,
         clock: Clock,
         journal: Journal,
+        beginning: Beginning | None = None,
         recovery: Recovery | None = None,
     ) -> None:
         topics = settings.topics
@@ -69,7 +72,11 @@ class Follower:
         self._ask_every = min(_ASK_EVERY, core.freshness.limits.link_age / 4)
         self._looked_near_end = False
         self._connect_backoff = Backoff(0.1, 10.0)
+        self.beginning = beginning or Beginning(settings, core, clock, None)
         self.recovery = recovery or Recovery()
+        self._begun = False
+        self._snapshot_backoff = Backoff(1.0, 60.0)
+        self._next_snapshot = 0.0
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -172,6 +179,8 @@ class Follower:
         await self._reach_marks(consumer)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        if not self._begun and Topic.LOG in self._active():
+            await self._begin(consumer)
         active = [self._partitions[topic] for topic in self._active()]
         wait = _STARTING_WAIT if self._core.state is State.STARTING else min(_WAIT, self._ask_every)
         try:
@@ -185,6 +194,17 @@ class Follower:
                 await self._feed(topic, records)
                 self._next[topic] = await consumer.position(tp)
         await self._reach_marks(consumer)
+
+    async def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        log = self._partitions[Topic.LOG]
+        start = await self.beginning.begin(await self._extent(consumer))
+        self._begun = True
+        consumer.seek(log, start)
+
+    async def _extent(self, consumer: AIOKafkaConsumer) -> Extent:
+        log = self._partitions[Topic.LOG]
+        begins, ends = await consumer.beginning_offsets([log]), await consumer.end_offsets([log])
+        return Extent(begins[log], ends[log])
 
     def _active(self) -> list[Topic]:
         """The topics to read now: each waits, once, for the one before to have been read to its end."""
@@ -225,6 +245,8 @@ class Follower:
         now = self._clock()
         if self._core.state is State.READY:
             self.recovery.ready(now.monotonic)
+        if self._core.lacks_beginning:
+            await self._look_for_snapshot(consumer, now.monotonic)
         step = self.recovery.due(self._core.cure(now), now.monotonic)
         if step not in (Step.FROM_N, Step.FROM_BEGINNING):
             return
@@ -232,13 +254,25 @@ class Follower:
         log, keys = self._partitions[Topic.LOG], self._partitions[Topic.KEYS]
         start = begins[log]
         if step is Step.FROM_N and self._core.applied_offset is not None:
-            start = max(start, self._core.applied_offset + 1)
+            if begins[log] > self._core.applied_offset + 1:
+                self.recovery.truncated()
+                return
+            start = self._core.applied_offset + 1
         logger.info("reading the log again from offset %d", start)
         self.recovery.begun()
         self._core.reread(now)
         self._marks.clear()
         consumer.seek(log, start)
         consumer.seek(keys, begins[keys])
+
+    async def _look_for_snapshot(self, consumer: AIOKafkaConsumer, now: float) -> None:
+        """The log begins too late, and there was no snapshot: one may have come since."""
+        if now < self._next_snapshot:
+            return
+        self._next_snapshot = now + self._snapshot_backoff.next()
+        if await self.beginning.take_snapshot(needed=True):
+            log = self._partitions[Topic.LOG]
+            consumer.seek(log, self.beginning.next_offset(await self._extent(consumer)))
 
     def _check_link(self, connected_at: float) -> None:
         now = self._clock()

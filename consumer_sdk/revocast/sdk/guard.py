@@ -290,12 +290,14 @@ class Guard:
 
     async def stop(self) -> None:
         """Judge no more, and let go of everything."""
+        ready = self.state is State.READY
         if self._core is not None:
             self._core.close(self._clock())
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._source.close(ready=ready)
         await self._consulting.close()
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The Kafka source: pins the root, makes the core, follows the topics, remembers what was seen.
+"""The Kafka source: pins the root, makes the core, follows the topics, remembers what was seen and keeps the base young.
 
 When the core cannot get well on what it has (recovery.py), another one is built beside it from nothing but the pin, the floor
 and the topics. The old one is fed and enforced all the while; they change places when the new one is current and behind in nothing.
@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from revocast.sdk.backoff import Backoff
+from revocast.sdk.base_file import BaseFile
+from revocast.sdk.base_keeping import BaseKeeping
+from revocast.sdk.beginning import Beginning
 from revocast.sdk.clock import Clock
 from revocast.sdk.core import NO_FLOOR, GuardCore
 from revocast.sdk.errors import PinFailed
@@ -48,6 +51,8 @@ class KafkaSource:
         self._clock = clock
         self._journal = journal
         self._memory = Memory(settings.memory_path)
+        self._file = BaseFile(settings.base_path, settings.issuer)
+        self._keeping = BaseKeeping(self._file, clock)
         self._core: GuardCore | None = None
         self._follower: Follower | None = None
         self._pin_problem = ""
@@ -76,7 +81,9 @@ class KafkaSource:
             floor=remembered.floor if remembered else NO_FLOOR,
             cache_size=settings.cache_size,
         )
-        self._follower = Follower(settings, self._core, self._clock, self._journal)
+        roots = remembered.roots if remembered else ()
+        beginning = Beginning(settings, self._core, self._clock, self._file, roots)
+        self._follower = Follower(settings, self._core, self._clock, self._journal, beginning)
         return self._core
 
     async def run(self, replace: Callable[[GuardCore], None], tick: Callable[[Instant], None]) -> None:
@@ -106,8 +113,14 @@ class KafkaSource:
                 if current.core.state is State.READY:
                     self.recovering = ""
                 tick(now)
+                self._keeping.tick(current.core, now)
                 await self._remember(current.core)
                 await asyncio.sleep(_TICK)
+
+    async def close(self, *, ready: bool) -> None:
+        """After `run`: leave the next start a young place, if the guard was `ready`, and let another worker write."""
+        if self._core is not None:
+            await self._keeping.close(self._core, ready=ready)
 
     def _begin_anew(self, current: _Reading, tasks: asyncio.TaskGroup, now: Instant) -> _Reading | None:
         recovery = current.follower.recovery
@@ -117,7 +130,9 @@ class KafkaSource:
         self.recovering = "everything is being read anew, beside the state in force"
         core = current.core.afresh()
         # A journal of its own, that nobody writes: of what stands on the topics the first one has told.
-        return _Reading(core, Follower(self._settings, core, self._clock, Journal(), recovery), tasks)
+        return _Reading(
+            core, Follower(self._settings, core, self._clock, Journal(), recovery=recovery), tasks
+        )
 
     def _is_over(self, anew: _Reading, current: _Reading, now: Instant) -> bool:
         """Whether the attempt is not needed any more, or has failed."""

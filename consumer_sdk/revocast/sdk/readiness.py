@@ -3,12 +3,16 @@
 To become ready everything must be there: keys and delegations at least the newest checkpoint's, the log contiguous to its n.
 Once ready, a checkpoint may be a moment ahead of its record (two topics, two connections). Only when an end offset that was
 asked after the checkpoint arrived has been reached without the record, and two seconds have passed, is the record lost.
+
+Who began from a local copy has been further than nothing: the newest checkpoint must reach that place. If it lies before it, log and
+checkpoints were put back to an earlier state, and revocations that were acknowledged since may be gone from them: not ready.
 """
 
 from typing import NamedTuple
 
 from revocast.schemas.chain import GAP_SECONDS, Chain, Flaw
 from revocast.schemas.checkpoint import Checkpoint
+from revocast.schemas.record import Position
 from revocast.schemas.trust import Trust
 from revocast.sdk.freshness import Freshness, State, Topic
 from revocast.sdk.instant import Instant
@@ -34,6 +38,11 @@ class Readiness:
         self._floor = floor
         self._awaited: tuple[Checkpoint, float] | None = None
         self._rereading_since: float | None = None
+        self._began: Position | None = None
+
+    def begin_at(self, position: Position) -> None:
+        """The chain goes on from here, where a table was whole."""
+        self._began = position
 
     def reread(self, now: Instant) -> None:
         """The log is about to be read again; until its end is reached, another time would bring nothing."""
@@ -102,13 +111,18 @@ class Readiness:
             found.append("no key set has been read")
         if self._chain.checkpoint is None:
             found.append("no checkpoint of the issuer has been read")
+        elif self._began and not _reaches(self._chain.checkpoint, self._began):
+            found.append(
+                f"the newest checkpoint lies before record {self._began.epoch}/{self._began.n}, from which this reader "
+                "went on: log and checkpoints were put back to an earlier state"
+            )
         return found
 
     def _chain_flaws(self) -> list[str]:
         position, missing = self._chain.position, self._chain.missing
         start = "no record of the log has been applied"
         if missing:
-            start += f": it does not begin with record {missing}, and there is no snapshot to begin from"
+            start += f": it does not begin with record {missing}, and no snapshot to begin from was found"
         words = {
             Flaw.START: start,
             Flaw.EPOCH: "the issuer is re-issuing the live set of a new epoch, and it is not whole yet",
@@ -146,3 +160,7 @@ class Readiness:
 def _covers(newest: Checkpoint | None, awaited: Checkpoint) -> bool:
     # What is older than one that is awaited came after the signer of that one was compromised.
     return newest is not None and newest.order >= awaited.order
+
+
+def _reaches(newest: Checkpoint, position: Position) -> bool:
+    return (newest.epoch, newest.n) >= (position.epoch, position.n)

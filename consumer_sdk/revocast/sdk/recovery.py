@@ -1,7 +1,8 @@
 """How a reader that knows itself incomplete gets well again: a ladder, one step at a time.
 
 * Records are missing: the log is read again from the last record applied, then from its beginning. If that does not help,
-  everything is read anew into a state of its own, beside the one in force.
+  everything is read anew into a state of its own, beside the one in force. Where the log was truncated past the last record applied,
+  at once: what is missing is in a snapshot.
 * Another history was applied than the log holds: what was applied stays applied, so only reading anew can help.
 * Something signed is not understood: only an upgrade of this software helps, so nothing is tried.
 * A new epoch's live set is not whole yet: it is on its way.
@@ -21,6 +22,7 @@ __all__ = ["Cure", "Recovery", "Step"]
 
 REREAD_SECONDS: Final = (1.0, 60.0)
 ANEW_SECONDS: Final = (20.0, 600.0)
+_REREADS: Final = 2
 STEADY_SECONDS: Final = 60.0
 """Who was ready for so long begins again at the foot of the ladder."""
 
@@ -69,6 +71,11 @@ class Recovery:
             self._rereads += 1
         self._planned = None
 
+    def truncated(self) -> None:
+        """The log does not hold what is missing: to read it again cannot help."""
+        self._rereads = max(self._rereads, _REREADS)
+        self._planned = None
+
     def ready(self, now: float) -> None:
         """Nothing is missing. Only what lasts counts: an illness that comes back at once goes on where it was."""
         self._planned = None
@@ -80,6 +87,6 @@ class Recovery:
             self._anew.reset()
 
     def _next(self, cure: Cure) -> Step:
-        if cure is Cure.ANEW or self._rereads >= 2:
+        if cure is Cure.ANEW or self._rereads >= _REREADS:
             return Step.ANEW
         return Step.FROM_BEGINNING if self._rereads else Step.FROM_N

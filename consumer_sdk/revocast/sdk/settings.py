@@ -73,7 +73,7 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
     cache_size: Annotated[int, Field(ge=0, description="verified tokens that are remembered")] = 8192
     state_dir: Path = Field(
         default_factory=_default_state_dir,
-        description="folder that remembers the pinned root; default: `$XDG_STATE_HOME`/revocast or `~/.local/state/revocast`",
+        description="folder that remembers the pinned root, and the deny-list for the next start; default: `$XDG_STATE_HOME`/revocast or `~/.local/state/revocast`",
     )
 
     client_id: str | None = Field(
@@ -145,5 +145,13 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
     @property
     def memory_path(self) -> Path:
         """Where the pinned root and the newest versions seen are remembered: a file for each deployment."""
+        return self._state_file("json")
+
+    @property
+    def base_path(self) -> Path:
+        """Where the workers of this host share the deny-list's base."""
+        return self._state_file("base")
+
+    def _state_file(self, kind: str) -> Path:
         name = hashlib.sha256(f"{self.issuer}\n{self.prefix}".encode()).hexdigest()[:16]
-        return self.state_dir / f"guard-{name}.json"
+        return self.state_dir / f"guard-{name}.{kind}"

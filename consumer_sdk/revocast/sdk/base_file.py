@@ -1,0 +1,68 @@
+"""The host's base file, as one guard sees it: which one it knows, whether it may write, and how another one is put there.
+
+Files are read, checked and forced to the disk in a thread of the loop's own pool; nothing else here leaves the loop.
+"""
+
+import asyncio
+from pathlib import Path
+
+from revocast.sdk.base_lock import BaseLock
+from revocast.sdk.journal import logger
+from revocast.sdk.local_copy import Copy, Draft, Identity, LocalCopy, Place, Unusable
+
+__all__ = ["BaseFile"]
+
+
+class BaseFile:
+    """`known` is the place of the file that was last read or written; None: none could be used. `problem` is why none can be written."""
+
+    def __init__(self, path: Path, issuer: str) -> None:
+        self.copy = LocalCopy(path)
+        self.lock = BaseLock(path.with_name(f"{path.name}.lock"))
+        self.known: Place | None = None
+        self.problem = ""
+        self._issuer = issuer
+        self._seen: Identity | None = None
+        self._publishing: asyncio.Task[None] | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether another file stands there than the one last seen. One system call."""
+        found = self.copy.identity()
+        return found is not None and found != self._seen
+
+    @property
+    def publishing(self) -> bool:
+        """Whether a file is on its way to the disk."""
+        return self._publishing is not None and not self._publishing.done()
+
+    async def read(self) -> Copy | None:
+        """The file that stands there, if it is another one than before and can be used."""
+        if not self.changed:
+            return None
+        self._seen, self.known = self.copy.identity(), None
+        try:
+            copy = await asyncio.to_thread(self.copy.load, self._issuer)
+        except Unusable as error:
+            logger.warning("the local copy is not used: %s", error)
+            return None
+        self._seen, self.known = copy.identity, copy.place
+        return copy
+
+    def publish(self, draft: Draft, place: Place) -> None:
+        """Make a finished draft the host's file, in the background, and close it."""
+        self._publishing = asyncio.create_task(self._publish(draft, place))
+
+    async def finish(self) -> None:
+        """Wait for what is on its way."""
+        if self._publishing is not None:
+            await self._publishing
+
+    async def _publish(self, draft: Draft, place: Place) -> None:
+        try:
+            identity = await asyncio.to_thread(draft.publish, place)
+            if identity is not None:
+                self._seen, self.known = identity, place
+            self.problem = draft.problem
+        finally:
+            draft.close()

@@ -31,4 +31,8 @@ def serving(
             {**os.environ, **(environ or {})},
         )
         wait_until(f"the start of {app}", lambda: answers(port, path), process)
-        yield port
+        try:
+            yield port
+        except BaseException:
+            print(f"{app}:\n{process.log_tail()}", flush=True)  # the log goes with the folder
+            raise

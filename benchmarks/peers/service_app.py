@@ -1,4 +1,4 @@
-"""The same FastAPI service four times: without authentication, with PyJWT, with PyJWT and a look-up in Redis, with a guard."""
+"""The same FastAPI service in every way to judge tokens: not at all, with PyJWT, with PyJWT and Redis, with a guard."""
 
 import json
 import os
@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import jwt
-from fastapi import Depends, FastAPI, HTTPException, Security
+from fastapi import Depends, FastAPI, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from revocast.sdk import Claims, Guard
+from revocast.sdk.integrations.asgi import RevocastMiddleware
 
-__all__ = ["guarded", "open_to_all", "pyjwt", "pyjwt_redis"]
+__all__ = ["behind_middleware", "guarded", "open_to_all", "pyjwt", "pyjwt_redis", "unchecked"]
 
 Credentials = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]
 
@@ -20,6 +21,17 @@ Credentials = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]
 def open_to_all() -> FastAPI:
     """Whoever asks is answered."""
     return _service()
+
+
+def unchecked() -> FastAPI:
+    """FastAPI finds the token, and nobody looks at it: what its own machinery takes."""
+    app = _service()
+
+    @app.get("/whoami")
+    async def whoami(credentials: Credentials) -> dict[str, Any]:
+        return {"sub": credentials.credentials[:6]}
+
+    return app
 
 
 def pyjwt() -> FastAPI:
@@ -52,14 +64,7 @@ def pyjwt_redis() -> FastAPI:
 
 def guarded() -> FastAPI:
     """The guard as README shows it."""
-    guard = Guard.from_env()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with guard:
-            yield
-
-    app = _service(lifespan=lifespan)
+    guard, app = _with_guard()
 
     @app.get("/whoami")
     async def whoami(
@@ -68,6 +73,29 @@ def guarded() -> FastAPI:
         return {"sub": claims.subject}
 
     return app
+
+
+def behind_middleware() -> FastAPI:
+    """The guard in front of the application."""
+    guard, app = _with_guard()
+
+    @app.get("/whoami")
+    async def whoami(request: Request) -> dict[str, Any]:
+        return {"sub": request.scope["revocast.claims"].subject}
+
+    app.add_middleware(RevocastMiddleware, guard=guard, scopes=["read"], public_paths=["/healthz"])
+    return app
+
+
+def _with_guard() -> tuple[Guard, FastAPI]:
+    guard = Guard.from_env()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with guard:
+            yield
+
+    return guard, _service(lifespan=lifespan)
 
 
 def _service(**options: Any) -> FastAPI:

@@ -27,7 +27,7 @@ _BARE, _ACKNOWLEDGED, _CALLED = (
 
 def measure(run: Run) -> None:
     """Start everything, revoke one token after the other, and compare."""
-    samples = run.pick(5, 200, 1000)
+    samples = run.pick(5, 100, 1000)
     folder = Path(tempfile.mkdtemp(prefix="revocast-bench-"))
     with running_broker(own=True, progress=run.say) as broker, closing(Processes(folder)) as processes:
         deployment = Deployment(broker, processes, folder, "bench")

@@ -20,6 +20,7 @@ from revocast.sdk import (
     AlgorithmNotAllowed,
     ClaimInvalid,
     Guard,
+    GuardStale,
     IssuerUnavailable,
     RevocastError,
     SignatureInvalid,
@@ -450,6 +451,16 @@ async def test_after_the_outage_bound_the_policy_acts(authority: Authority, idp:
             with pytest.raises(IssuerUnavailable):
                 await guard.averify(token)
         assert guard.verify(authority.mint())
+
+
+async def test_our_own_issuer_is_not_asked_about_foreign_tokens(authority: Authority, idp: Served) -> None:
+    credentials = {"client_id": "c", "client_secret": "s", "introspection_endpoint": DOWN}
+    guard = foreign_guard(authority, idp.url, policy="introspect", **credentials)
+    async with guard.fetching():
+        authority.now += 4000  # it hears nothing of the deployment's issuer, which knows nothing of theirs
+        with pytest.raises(GuardStale):
+            await guard.averify(mint(authority, idp.keys[0]))
+        assert not any(name.startswith("introspection.") for name in guard.health().counters)
 
 
 async def test_a_second_url_answers_when_the_first_does_not(authority: Authority, idp: Served) -> None:

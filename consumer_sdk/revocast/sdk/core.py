@@ -38,6 +38,7 @@ from revocast.sdk.policy import Policy, check_policy
 from revocast.sdk.profile import Profile
 from revocast.sdk.readiness import Floor, Readiness
 from revocast.sdk.recovery import Cure
+from revocast.sdk.signatures import CRYPTOGRAPHY, SignatureBackend
 from revocast.sdk.snapshot_rules import usable_manifest
 from revocast.sdk.tally import Tally
 from revocast.sdk.verifier import Verifier
@@ -81,12 +82,13 @@ class GuardCore:
         policy: Policy = "deny",
         floor: Floor = NO_FLOOR,
         cache_size: int = 8192,
+        signatures: SignatureBackend = CRYPTOGRAPHY,
     ) -> None:
         self.policy = policy
         self.trust = Trust(issuer, root, floor.key_set)
         self.chain = Chain(self.trust)
         self.freshness = Freshness(limits or Limits())
-        self.verifier = Verifier(profile, cache_size)
+        self.verifier = Verifier(profile, cache_size, signatures)
         self.applied_offset: int | None = None
         """The offset of the last record of the log that was applied: where to read on after a loss."""
         self._readiness = Readiness(self.trust, self.chain, self.freshness, floor)
@@ -235,6 +237,7 @@ class GuardCore:
             policy=self.policy,
             floor=self.floor,
             cache_size=self._cache_size,
+            signatures=self.verifier.signatures,
         )
         # A frozen topic grows no younger, and an expired token no younger either, by being read again.
         fresh.freshness.follow(self.freshness)
@@ -329,7 +332,10 @@ class GuardCore:
     def health(self, now: Instant) -> Health:
         """A snapshot for people and probes."""
         keyring, denylist = self.verifier.keyring, self.verifier.denylist
-        return health_of(self.trust, self.chain, self.freshness, keyring, denylist, self.counters, now)
+        signatures = self.verifier.signatures.name
+        return health_of(
+            self.trust, self.chain, self.freshness, keyring, denylist, signatures, self.counters, now
+        )
 
     # --- inside
 
@@ -372,7 +378,9 @@ class GuardCore:
             self.freshness.saw_list(delegations.expires_at)
         if key_set is not None and delegations is not None:
             foreign = foreign_issuers(self._foreign, self.trust)
-            self.verifier.keyring = Keyring.of(key_set, delegations, self.verifier.profile.issuers, foreign)
+            self.verifier.keyring = Keyring.of(
+                key_set, delegations, self.verifier.profile.issuers, foreign, self.verifier.signatures
+            )
             self.verifier.terms_changed()
 
     def _take_checkpoint(self, now: Instant) -> None:

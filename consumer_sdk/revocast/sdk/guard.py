@@ -39,6 +39,7 @@ from revocast.sdk.journal import Journal, logger
 from revocast.sdk.kafka import KafkaSource
 from revocast.sdk.policy import Policy
 from revocast.sdk.settings import GuardSettings, Mode, MoreOptions
+from revocast.sdk.signatures import backend_named
 
 if TYPE_CHECKING:
     from revocast.sdk.integrations.fastapi import Required
@@ -109,6 +110,7 @@ class Guard:
             **more,
         )
         self.check_freshness(self.settings.policy)
+        backend_named(self.settings.signatures)  # what is not installed is said now
         self._clock = clock
         self._wall, self._monotonic = hands(clock)
         self._journal = Journal()

@@ -12,6 +12,7 @@ from revocast.sdk.freshness import Freshness, State
 from revocast.sdk.instant import Instant
 from revocast.sdk.jwks.source import SourceHealth
 from revocast.sdk.keyring import Keyring
+from revocast.sdk.signatures import Signatures
 
 __all__ = ["Health", "health_of", "warnings_of"]
 
@@ -22,7 +23,7 @@ _SKEW_WARNING: Final = 5
 class Health:
     """A moment's state. Ages and `clock_skew` in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
-    `rows` and `keys` are counts. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
+    `rows` and `keys` are counts. `signatures` names what checks them. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
     the issuer by `introspection.<outcome>`, requests for foreign key sets by `jwks.<outcome>` and changes of state by
     `transition.<before>.<after>`. `warnings` are sentences. `foreign` is how the key sets of foreign issuers stand.
     """
@@ -40,6 +41,7 @@ class Health:
     clock_skew: int | None
     rows: int
     keys: int
+    signatures: Signatures
     counters: Mapping[str, int]
     warnings: tuple[str, ...]
     foreign: Mapping[str, SourceHealth] = field(default_factory=dict)
@@ -71,6 +73,7 @@ def health_of(
     freshness: Freshness,
     keyring: Keyring,
     denylist: DenyList,
+    signatures: Signatures,
     counters: Mapping[str, int],
     now: Instant,
 ) -> Health:
@@ -90,6 +93,7 @@ def health_of(
         clock_skew=freshness.clock_skew,
         rows=len(denylist),
         keys=len(keyring),
+        signatures=signatures,
         counters=dict(counters),
         warnings=tuple(warnings_of(trust, freshness, now).values()),
     )

@@ -23,6 +23,7 @@ from revocast.sdk.memory import Memory, Remembered
 from revocast.sdk.pin import fetch_list, root_of
 from revocast.sdk.recovery import Step
 from revocast.sdk.settings import GuardSettings
+from revocast.sdk.signatures import backend_named
 
 __all__ = ["KafkaSource"]
 
@@ -80,6 +81,7 @@ class KafkaSource:
             policy=settings.policy,
             floor=remembered.floor if remembered else NO_FLOOR,
             cache_size=settings.cache_size,
+            signatures=backend_named(settings.signatures),
         )
         roots = remembered.roots if remembered else ()
         beginning = Beginning(settings, self._core, self._clock, self._file, roots)

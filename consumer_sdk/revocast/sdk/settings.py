@@ -18,6 +18,7 @@ from revocast.sdk.jwks.urls import read_jwks
 from revocast.sdk.loopback import is_loopback
 from revocast.sdk.policy import Policy
 from revocast.sdk.profile import Profile
+from revocast.sdk.signatures import Signatures
 
 __all__ = ["GuardSettings", "Mode", "MoreOptions"]
 
@@ -50,6 +51,7 @@ class MoreOptions(TypedDict, total=False):
     jwks_timeout: float
     jwks_outage: float
     jwks_ca: Path | str
+    signatures: Signatures
 
 
 class GuardSettings(KafkaSettings, HttpsCallerSettings):
@@ -74,6 +76,11 @@ class GuardSettings(KafkaSettings, HttpsCallerSettings):
     state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="folder that remembers the pinned root, and the deny-list for the next start; default: `$XDG_STATE_HOME`/revocast or `~/.local/state/revocast`",
+    )
+
+    signatures: Signatures = Field(
+        "cryptography",
+        description="what checks signatures: cryptography, or tink, which is faster (extra `tink`)",
     )
 
     client_id: str | None = Field(

@@ -19,6 +19,7 @@ from revocast.sdk.errors import TokenMalformed, TokenRevoked
 from revocast.sdk.keyring import Keyring
 from revocast.sdk.profile import MAX_TOKEN_BYTES, Profile, authenticate, check_time, good_between
 from revocast.sdk.selectors import TokenNames
+from revocast.sdk.signatures import CRYPTOGRAPHY, SignatureBackend
 
 __all__ = ["Verifier"]
 
@@ -37,8 +38,11 @@ class _Known:
 class Verifier:
     """Judges tokens against what the guard holds. `cache_size` bounds the tokens remembered (0: none)."""
 
-    def __init__(self, profile: Profile, cache_size: int) -> None:
+    def __init__(
+        self, profile: Profile, cache_size: int, signatures: SignatureBackend = CRYPTOGRAPHY
+    ) -> None:
         self.profile = profile
+        self.signatures = signatures
         self.keyring = Keyring()
         self.denylist = DenyList()
         self.newest_t = 0

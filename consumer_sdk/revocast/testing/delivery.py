@@ -10,6 +10,7 @@ from revocast.sdk.freshness import Limits, Topic
 from revocast.sdk.policy import Policy
 from revocast.sdk.profile import Profile
 from revocast.sdk.readiness import Floor
+from revocast.sdk.signatures import Signatures, backend_named
 from revocast.testing.authority import Authority
 
 __all__ = ["Delivery", "core_for"]
@@ -24,6 +25,7 @@ def core_for(
     floor: Floor = NO_FLOOR,
     required: frozenset[str] | None = None,
     foreign: Collection[str] = (),
+    signatures: Signatures = "cryptography",
 ) -> GuardCore:
     """An empty core of a service that trusts this authority, and takes tokens of these `foreign` issuers.
 
@@ -39,6 +41,7 @@ def core_for(
         limits=limits,
         policy=policy,
         floor=floor,
+        signatures=backend_named(signatures),
     )
 
 

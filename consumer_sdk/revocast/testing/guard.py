@@ -47,6 +47,7 @@ class InMemoryGuard(Guard):
             limits=self.settings.limits,
             policy=policy,
             foreign=self.settings.jwks,
+            signatures=self.settings.signatures,
         )
         self._adopt(core)
         self.delivery = Delivery(authority, core)

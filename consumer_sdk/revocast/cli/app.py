@@ -18,6 +18,7 @@ from revocast.cli import (
     mint,
     revocations,
     revoke,
+    snapshots,
     status,
     topics,
 )
@@ -54,6 +55,7 @@ def build(*, as_json: bool) -> typer.Typer:
     app.add_typer(clients.clients, name="clients")
     app.add_typer(clients.services, name="services")
     app.add_typer(log.app, name="log")
+    app.add_typer(snapshots.app, name="snapshots")
     app.add_typer(audit.app, name="audit")
     app.add_typer(topics.app, name="topics")
     app.add_typer(trust.app, name="trust")

@@ -3,10 +3,12 @@
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.answers import RelayReport, Status
+from revocast.issuer.authority.snapshots import alarm_in
 from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.log import head_of, packed_table, published_place
 from revocast.issuer.storage.outbox import backlog
 from revocast.issuer.storage.signing_keys import newest_document
+from revocast.issuer.storage.snapshots import snapshots_in
 from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.events import Envelope
@@ -58,6 +60,11 @@ def warnings_in(session: Session, relay: RelayReport, now: float) -> list[str]:
     if head.live_set_n is None:
         warnings.append(
             f"epoch {head.epoch}: the live set is not re-issued yet; services enforce the old table"
+        )
+    if alarm := alarm_in(snapshots_in(session)):
+        warnings.append(
+            f"snapshot {alarm.epoch}/{alarm.n}: streams hold another table than this database, and the log is not truncated: "
+            f"{alarm.problem}"
         )
     if relay.problem:
         warnings.append(f"relay: {relay.problem}")

@@ -6,7 +6,7 @@ Every method may raise `StorageUnavailable`; then nothing was done.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from revocast.issuer.authority.answers import (
@@ -16,14 +16,18 @@ from revocast.issuer.authority.answers import (
     PublicationState,
     Status,
 )
+from revocast.issuer.authority.bulk import Bulk, Line
 from revocast.issuer.authority.event_keys import EventKey
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.authority.registry import Client, RegisteredClient, ResourceServer
 from revocast.issuer.authority.revocations import Lift, Named, Receipt, Revocation, Revoked
+from revocast.issuer.authority.snapshots import SnapshotReport
+from revocast.issuer.authority.terms import Terms
 from revocast.issuer.authority.trust_report import TrustReport
+from revocast.issuer.bulk_desk import BulkDesk, Wrote
 from revocast.issuer.client_secrets import ClientSecrets
 from revocast.issuer.clock import Clock, wall_clock
-from revocast.issuer.errors import NoSigningKey
+from revocast.issuer.errors import Conflict, NoSigningKey
 from revocast.issuer.key_desk import KeyDesk
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.minting import Mint, check_may_sign
@@ -33,10 +37,11 @@ from revocast.issuer.reporting import status_of, warnings_in
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.deployment import load_terms
-from revocast.issuer.storage.log import head_of, log_after
+from revocast.issuer.storage.log import head_of, log_after, published_place
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.publishing import is_enforced
 from revocast.issuer.storage.signing_keys import newest_document, token_keys
+from revocast.issuer.storage.snapshots import ask_for_cut, is_asked, oldest_place, snapshots_in
 from revocast.issuer.token_reading import TokenReader
 from revocast.issuer.trust_desk import Adopted, TrustDesk
 from revocast.schemas.audit import AuditType
@@ -69,6 +74,7 @@ class Service:
         self._publication = publication
         self._clock = clock
         self._desk = RevocationDesk(storage, publication, clock)
+        self._bulk = BulkDesk(storage, publication, clock)
         self._keys = KeyDesk(storage, keystore, publication, clock)
         self._trust = TrustDesk(storage, keystore, publication, clock)
         self._mint = Mint(storage, keystore, clock)
@@ -93,6 +99,25 @@ class Service:
         """
         return self._desk.revoke(revocations, lifts, actor=actor, reason=reason, dry_run=dry_run)
 
+    def now(self) -> float:
+        """The authority's clock, seconds."""
+        return self._clock()
+
+    def terms(self) -> Terms:
+        """Under what this authority issues and revokes now."""
+        return self._bulk.terms()
+
+    def revoke_lines(self, lines: Sequence[Line], bulk: Bulk, allow: Callable[[int], None]) -> Wrote:
+        """Write up to 1,000 lines of a file in one transaction: a record of its own, or none if they change nothing.
+
+        `allow` is asked before so many rows are written; what it raises undoes everything. Raises `InvalidRequest`.
+        """
+        return self._bulk.write(lines, bulk, allow)
+
+    def count_lines(self, lines: Sequence[Line]) -> Wrote:
+        """What `revoke_lines` would do; it writes nothing."""
+        return self._bulk.count(lines)
+
     def revocation_of(self, token: str) -> Revocation:
         """The revocation that ends exactly this token of ours (also an expired one: it then changes nothing).
 
@@ -115,6 +140,12 @@ class Service:
                 return "published"
             if left <= 0:
                 return "pending"
+
+    def published_place(self) -> tuple[int, int]:
+        """Epoch and n up to which Kafka has the log, as far as the relay noted it."""
+        with self._storage.read() as session:
+            place = published_place(session)
+            return place.epoch, place.n
 
     def list_revocations(
         self,
@@ -140,6 +171,19 @@ class Service:
         """Records of the current epoch after `after_n`, in order."""
         with self._storage.read() as session:
             return log_after(session, head_of(session).epoch, after_n, limit)
+
+    def snapshots(self) -> SnapshotReport:
+        """The cuts that were taken, and what became of them."""
+        with self._storage.read() as session:
+            return SnapshotReport(snapshots_in(session), oldest_place(session), is_asked(session))
+
+    def ask_for_snapshot(self) -> None:
+        """Have a snapshot cut, whether it is time or not, by the process that publishes. Raises `Conflict` while the live set is
+        being re-issued."""
+        with self._storage.write() as session:
+            if head_of(session).live_set_n is None:
+                raise Conflict("the live set is being re-issued: a snapshot is cut once it is whole")
+            ask_for_cut(session)
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Snapshot", "SnapshotState", "truncation_point"]
+__all__ = ["Snapshot", "SnapshotReport", "SnapshotState", "alarm_in", "truncation_point"]
 
 
 class SnapshotState(StrEnum):
@@ -41,6 +41,21 @@ class Snapshot:
     def place(self) -> tuple[int, int]:
         """(epoch, n)."""
         return self.epoch, self.n
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReport:
+    """The cuts in the order of the log; (epoch, n) with which the log begins; whether somebody asked for a cut."""
+
+    snapshots: Sequence[Snapshot]
+    oldest: tuple[int, int]
+    asked: bool
+
+
+def alarm_in(snapshots: Sequence[Snapshot]) -> Snapshot | None:
+    """The newest cut that was compared, if it differs."""
+    compared = [each for each in snapshots if each.state is not SnapshotState.CUT]
+    return compared[-1] if compared and compared[-1].state is SnapshotState.DIFFERS else None
 
 
 def truncation_point(snapshots: Sequence[Snapshot], epoch: int, now: int, log_age: int) -> Snapshot | None:

@@ -27,6 +27,9 @@ def workers(
 ) -> Iterator[Callable[[], Worker]]:
     """Makes workers of one app, not started; all of them are gone afterwards."""
     made: list[Worker] = []
+    snapshot_key = tmp_path / "snapshot.pem"
+    snapshot_key.touch(0o600)
+    snapshot_key.write_bytes(publisher.issuer.snapshot_key.pem())
 
     def make() -> Worker:
         (port,) = free_ports(1)
@@ -38,6 +41,7 @@ def workers(
             "REVOCAST_ISSUER": publisher.issuer.issuer,
             "REVOCAST_ROOT": publisher.issuer.pin,
             "REVOCAST_STREAMS_LISTEN": f"127.0.0.1:{port}",
+            "REVOCAST_SNAPSHOT_KEY": str(snapshot_key),
             "REVOCAST_STREAMS_SESSION_SECONDS": "3",
             "REVOCAST_STREAMS_DATADIR": str(folder),
         }

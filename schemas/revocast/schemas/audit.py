@@ -21,6 +21,7 @@ class AuditType(StrEnum):
     """The `type` of each event (reverse-DNS, as CloudEvents asks)."""
 
     REVOKED = "revocast.revoked"
+    REVOKED_MANY = "revocast.revoked.many"  # a record of a file: how many rows, not which
     LIFTED = "revocast.lifted"
     KEY_ANNOUNCED = "revocast.key.announced"
     KEY_ACTIVATED = "revocast.key.activated"

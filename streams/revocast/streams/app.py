@@ -1,5 +1,6 @@
 """Assembly of one worker: what it consists of, and what is told to whom."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from fastapi import FastAPI
 from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import TP
 
+from revocast.schemas.signer import Signer
+from revocast.schemas.signer_uri import signer_of
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.schemas.trust import Trust
 from revocast.streams.chain_agent import ChainAgent
@@ -23,11 +26,17 @@ from revocast.streams.reports import Reporter
 from revocast.streams.settings import StreamsSettings
 from revocast.streams.shard import is_newer
 from revocast.streams.shard_agent import ShardAgent
+from revocast.streams.snapshots.base import Bases
+from revocast.streams.snapshots.cutter import Cutter
+from revocast.streams.snapshots.gatherer import Gatherer
+from revocast.streams.snapshots.topic import SnapshotTopic
 from revocast.streams.table import BucketTable
 from revocast.streams.view import View
 from revocast.streams.watch import Watch
 
 __all__ = ["Streams", "build"]
+
+log = logging.getLogger(__name__)
 
 Work = Callable[[faust.Stream[bytes]], Awaitable[None]]
 
@@ -41,13 +50,16 @@ class Streams:
     control: ControlReader
     chain: ChainAgent
     shards: ShardAgent
+    snapshots: SnapshotTopic
+    cutter: Cutter
+    gatherer: Gatherer
     peers: Peers
     api: FastAPI
     failure: Failure
 
 
 def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> Streams:
-    """Build and wire a worker. It opens nothing; call it where the event loop runs."""
+    """Build and wire a worker. It opens no connection; call it where the event loop runs. Raises `SignerError`."""
     options = settings.client_options()
     topics, internal = settings.topics, InternalTopics(settings.app_id)
     failure = Failure()
@@ -60,10 +72,12 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
     control_consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, auto_offset_reset="earliest")
     control = ControlReader(control_consumer, topics, Trust(settings.issuer, settings.root), clock)
     reporter = Reporter(raw(topics.dead_letters), raw(topics.audit), f"{settings.issuer}#streams", clock)
-    log_partition = TP(topics.revocations, 0)
+    snapshots = SnapshotTopic(options, topics.snapshots, control.trust)
+    log_partition, parts_partition = TP(topics.revocations, 0), TP(internal.parts, 0)
     chain = ChainAgent(
         control,
         reporter,
+        Bases(snapshots, control),
         topics.revocations,
         raw(internal.frames),
         lambda: app.consumer.highwater(log_partition) or 0,
@@ -81,23 +95,44 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
         },  # Faust's 2 GiB is per partition.
     )
     app.tables.add(table)
-    shards = ShardAgent(table, control, raw(internal.rewinds))
+    signer = _snapshot_signer(settings)
+    cutter = Cutter(table, snapshots, raw(internal.parts), enabled=signer is not None)
+    shards = ShardAgent(table, control, cutter, raw(internal.rewinds))
+    gatherer = Gatherer(
+        control,
+        reporter,
+        snapshots,
+        internal.parts,
+        signer,
+        lambda: shards.assigned and parts_partition in app.consumer.assignment(),
+        options,
+    )
     watch = Watch(control, reporter)
 
     for topic, name, work in (
         (topics.revocations, "chain", chain.records),
         (internal.rewinds, "rewinds", chain.rewinds),
         (internal.frames, "frames", shards.frames),
+        (internal.parts, "parts", gatherer.parts),
         (topics.keys, "keys", watch.records),
         (topics.checkpoints, "checkpoints", watch.records),
     ):
         app.agent(raw(topic), name=name)(_or_fail(work, failure))
-    _on_rebalance(app, table, chain, shards)
+    _on_rebalance(app, table, chain, shards, cutter)
 
     peers = Peers(app, internal.changelog, settings.url, settings.caller_context())
     view = View(control, shards, lambda: bool(app.rebalancing))
     api = build_api(view, control, chain, peers, settings.url, clock)
-    return Streams(app, control_consumer, control, chain, shards, peers, api, failure)
+    return Streams(
+        app, control_consumer, control, chain, shards, snapshots, cutter, gatherer, peers, api, failure
+    )
+
+
+def _snapshot_signer(settings: StreamsSettings) -> Signer | None:
+    if settings.snapshot_key:
+        return signer_of(settings.snapshot_key)[0]
+    log.warning("REVOCAST_SNAPSHOT_KEY is not set: no snapshots are taken, so the log cannot be truncated")
+    return None
 
 
 def _faust_app(settings: StreamsSettings, options: Mapping[str, Any]) -> faust.App:
@@ -166,13 +201,22 @@ def _or_fail(work: Work, failure: Failure) -> Callable[[faust.StreamT[bytes]], A
     return agent
 
 
-def _on_rebalance(app: faust.App, table: BucketTable, chain: ChainAgent, shards: ShardAgent) -> None:
+def _on_rebalance(
+    app: faust.App, table: BucketTable, chain: ChainAgent, shards: ShardAgent, cutter: Cutter
+) -> None:
+    def held() -> set[int]:
+        changelog = table.changelog_topic_name
+        return {tp.partition for tp in app.assignor.assigned_actives() if tp.topic == changelog}
+
     @app.on_partitions_revoked.connect
     async def _revoked(*_: Any, **__: Any) -> None:
         chain.forget()
         shards.forget()
 
+    @app.on_partitions_assigned.connect
+    async def _assigned(*_: Any, **__: Any) -> None:
+        cutter.keep(held())
+
     @table.on_recover
     async def _recovered() -> None:
-        changelog = table.changelog_topic_name
-        shards.recovered({tp.partition for tp in app.assignor.assigned_actives() if tp.topic == changelog})
+        shards.recovered(held())

@@ -4,6 +4,7 @@
 * A backlog becomes few messages; a single record waits for nothing.
 * A partition that misses frames asks for them (`rewind`): the log is read again from the partition's own mark and verified
   again. Nothing else is sent meanwhile, so that the partition finds no new gap behind the old one.
+* What would have to be read from before the beginning of a truncated log comes from a snapshot (`Bases`).
 """
 
 import asyncio
@@ -22,11 +23,12 @@ from revocast.schemas.verdict import Verdict
 from revocast.streams.control import ControlReader
 from revocast.streams.errors import MalformedFrame
 from revocast.streams.follower import Follower, Judged
-from revocast.streams.frames import Frame, Mark, decode_request, encode
-from revocast.streams.log_reader import end_offset, newest_marks, read_range
+from revocast.streams.frames import BasePiece, Frame, Mark, decode_request, encode
+from revocast.streams.log_reader import end_offset, newest_marks, read_range, start_offset
 from revocast.streams.patience import Patience
 from revocast.streams.reports import Reporter
 from revocast.streams.sending import send
+from revocast.streams.snapshots.base import Bases
 
 __all__ = ["ChainAgent"]
 
@@ -48,6 +50,7 @@ class ChainAgent:
         self,
         control: ControlReader,
         reporter: Reporter,
+        bases: Bases,
         log_topic: str,
         frames_topic: faust.TopicT,
         log_end: Callable[[], int],
@@ -57,6 +60,7 @@ class ChainAgent:
         self.follower: Follower | None = None
         self._control = control
         self._reporter = reporter
+        self._bases = bases
         self.log_topic = log_topic
         self._frames_topic = frames_topic
         self._log_end = log_end
@@ -150,8 +154,27 @@ class ChainAgent:
         marks = await newest_marks(self._options, self._frames_topic.get_topic_name(), FRAME_PARTITIONS)
         known = [mark for mark in marks if mark]
         mark = min(known, key=lambda mark: (mark.epoch, mark.n)) if len(known) == len(marks) else None
+        follower = await self._on_base(Follower(self._control.trust, mark), dict(enumerate(marks)))
+        mark = follower.mark
         log.info("following the log after %s", f"record {mark.epoch}/{mark.n}" if mark else "its beginning")
+        return follower
+
+    async def _on_base(self, follower: Follower, marks: Mapping[int, Mark | None]) -> Follower:
+        """This follower, or one on a base if it would have to read what the log no longer has.
+
+        `marks` say where the partitions stand that the base is for.
+        """
+        start = await start_offset(self._options, self.log_topic)
+        if follower.next_offset >= start:
+            return follower
+        mark = await self._bases.send(marks, start, self._send_piece)
+        if mark is None:
+            log.error("the log begins at offset %d, and no snapshot is usable for what was before", start)
+            return follower
         return Follower(self._control.trust, mark)
+
+    async def _send_piece(self, partition: int, piece: BasePiece) -> None:
+        await send(self._frames_topic, key=b"%d" % partition, value=encode([piece]), partition=partition)
 
     async def _settle(self, follower: Follower) -> Judged:
         """Judge what waits for keys: one look at the keys topic for a whole batch, whatever junk is in it."""
@@ -208,6 +231,8 @@ class ChainAgent:
         whole = end < seen or follower.mark == self._looked_after
         self._looked_after = follower.mark
         follower.rewind(whole=whole)
+        marks = dict.fromkeys(range(FRAME_PARTITIONS), follower.mark)
+        follower = self.follower = await self._on_base(follower, marks)
         log.warning("behind, and nothing arrives: reading offsets %d to %d again", follower.next_offset, end)
         await self._read(follower, end, report_from=0 if end < seen else seen)
 
@@ -219,6 +244,7 @@ class ChainAgent:
         again = Follower(self._control.trust, mark)
         if again.next_offset > follower.next_offset:
             again.rewind(whole=True)  # The mark's offset is of a log that is no more.
+        again = await self._on_base(again, {partition: mark})
         await self._read(again, follower.next_offset, only=partition)
 
     async def _emit(self, frames: Iterable[list[Frame]], only: int | None = None) -> None:

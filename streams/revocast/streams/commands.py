@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from revocast.schemas.errors import SettingsError
+from revocast.schemas.errors import SettingsError, SignerError
 from revocast.streams.errors import KafkaAway, StreamsError
 from revocast.streams.settings import StreamsSettings
 
@@ -37,7 +37,7 @@ def streams(
         settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
         _configure_logs(settings.log_level)
         raise typer.Exit(asyncio.run(run(settings)))
-    except (SettingsError, StreamsError) as error:
+    except (SettingsError, SignerError, StreamsError) as error:
         typer.echo(f"revocast serve streams: {error}", err=True)
         raise typer.Exit(_FAILED if isinstance(error, KafkaAway) else _MISUSED) from None
 

@@ -99,9 +99,18 @@ class ControlReader:
 
     async def keys_read(self) -> None:
         """Return when this reader has judged `revocast.keys` up to an end offset asked now."""
-        end = await self._retried(self._end_of_keys)
+        await self._read_to_end(self._keys)
+
+    async def all_read(self) -> None:
+        """Return when it has judged both topics up to end offsets asked now."""
+        await self._read_to_end(self._keys, self._checkpoints)
+
+    async def _read_to_end(self, *partitions: TopicPartition) -> None:
+        ends = await self._retried(lambda: self._consumer.end_offsets(partitions))
         async with self._progress:
-            await self._progress.wait_for(lambda: self._judged(self._keys) >= end)
+            await self._progress.wait_for(
+                lambda: all(self._judged(each) >= ends[each] for each in partitions)
+            )
 
     async def rejection(self, topic: str, offset: int) -> str | None:
         """Why the record was rejected, once it is judged; None: it was not."""

@@ -1,6 +1,6 @@
 """The one error tree of the streams program. `code` is stable; the text says what to do."""
 
-__all__ = ["Behind", "KafkaAway", "MalformedFrame", "NotHere", "StreamsError", "TopicMissing"]
+__all__ = ["Behind", "ChunkMissing", "KafkaAway", "MalformedFrame", "NotHere", "StreamsError", "TopicMissing"]
 
 
 class StreamsError(Exception):
@@ -19,6 +19,12 @@ class TopicMissing(StreamsError):
     """A topic that this worker reads does not exist, or loses records."""
 
     code = "topic_missing"
+
+
+class ChunkMissing(StreamsError):
+    """A chunk of a snapshot was overwritten or deleted since its manifest was read."""
+
+    code = "chunk_missing"
 
 
 class KafkaAway(StreamsError):

@@ -1,7 +1,7 @@
 """The topics that only the workers of one app use, created before Faust starts.
 
 Frames are kept for a week whole and then compacted to the last one of each partition: a partition that was away for
-longer asks for what it misses. Changelogs are compacted after a day at the earliest.
+longer asks for what it misses. Changelogs are compacted after a day at the earliest, and so are the parts of cuts.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ class InternalTopics:
     def __init__(self, app_id: str) -> None:
         self.frames = f"{app_id}-frames"
         self.rewinds = f"{app_id}-rewinds"
+        self.parts = f"{app_id}-parts"
         self.changelog = f"{app_id}-{BUCKETS}-changelog"
 
     def new(self, replicas: int) -> list[NewTopic]:
@@ -42,10 +43,11 @@ class InternalTopics:
         }
         compacted = {"cleanup.policy": "compact", **durable}
         frames = {**compacted, "min.compaction.lag.ms": str(7 * _DAY_MS)}
-        changelog = {**compacted, "min.compaction.lag.ms": str(_DAY_MS)}
+        after_a_day = {**compacted, "min.compaction.lag.ms": str(_DAY_MS)}
         return [
             NewTopic(self.frames, FRAME_PARTITIONS, replicas, topic_configs=frames),
-            NewTopic(self.changelog, FRAME_PARTITIONS, replicas, topic_configs=changelog),
+            NewTopic(self.changelog, FRAME_PARTITIONS, replicas, topic_configs=after_a_day),
+            NewTopic(self.parts, 1, replicas, topic_configs=after_a_day),
             NewTopic(self.rewinds, 1, replicas, topic_configs={"retention.ms": str(_DAY_MS), **durable}),
         ]
 
@@ -71,7 +73,14 @@ async def ensure(kafka: KafkaSettings, internal: InternalTopics) -> None:
 
 
 async def _replicas(admin: AIOKafkaAdminClient, topics: Topics) -> int:
-    wanted = [topics.revocations, topics.keys, topics.checkpoints, topics.audit, topics.dead_letters]
+    wanted = [
+        topics.revocations,
+        topics.keys,
+        topics.checkpoints,
+        topics.snapshots,
+        topics.audit,
+        topics.dead_letters,
+    ]
     deadline = monotonic() + _WAIT_SECONDS
     while True:
         described = {

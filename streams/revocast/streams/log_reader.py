@@ -5,9 +5,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from revocast.streams.frames import Mark, decode
+from revocast.streams.frames import BasePiece, Mark, decode
 
-__all__ = ["end_offset", "newest_marks", "read_range"]
+__all__ = ["end_offset", "newest_marks", "read_range", "start_offset"]
 
 
 def _consumer(options: dict[str, Any]) -> AIOKafkaConsumer:
@@ -21,10 +21,19 @@ async def end_offset(options: dict[str, Any], topic: str) -> int:
         return int((await consumer.end_offsets([partition]))[partition])
 
 
+async def start_offset(options: dict[str, Any], topic: str) -> int:
+    """The first offset of partition 0 that still exists, or could come."""
+    partition = TopicPartition(topic, 0)
+    async with _consumer(options) as consumer:
+        return int((await consumer.beginning_offsets([partition]))[partition])
+
+
 async def read_range(
     options: dict[str, Any], topic: str, start: int, end: int
 ) -> AsyncIterator[ConsumerRecord]:
     """The records of partition 0 with start <= offset < end that still exist."""
+    if start >= end:
+        return  # aiokafka 0.14 raises CancelledError from a consumer that is closed before it did anything.
     partition = TopicPartition(topic, 0)
     async with _consumer(options) as consumer:
         consumer.assign([partition])
@@ -37,7 +46,7 @@ async def read_range(
 
 
 async def newest_marks(options: dict[str, Any], topic: str, partitions: int) -> list[Mark | None]:
-    """The place of the last frame in each partition of the frames topic."""
+    """The place of the last frame in each partition of the frames topic; None also where a base is not complete."""
     marks: list[Mark | None] = [None] * partitions
     wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
     async with _consumer(options) as consumer:
@@ -52,5 +61,7 @@ async def newest_marks(options: dict[str, Any], topic: str, partitions: int) -> 
             for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
                     if record.offset < ends[partition] and record.value:
-                        marks[partition.partition] = decode(record.value)[-1].mark
+                        last = decode(record.value)[-1]
+                        complete = not isinstance(last, BasePiece) or last.completes
+                        marks[partition.partition] = last.mark if complete else None
     return marks

@@ -1,11 +1,12 @@
-"""What is told about a record that nobody believes: its bytes to the dead letters, an event to audit.
+"""What is told about a record that nobody believes: its bytes to the dead letters, an event to audit. And other events.
 
-Both can be written twice after a restart. Their keys name the record, so a reader sees one. The worker's own log only gets
+All can be written twice after a restart. Their keys name the record, so a reader sees one. The worker's own log only gets
 a summary now and then: anybody can cause these.
 """
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import faust
 
@@ -47,20 +48,16 @@ class Reporter:
                 "reason": reason.encode(),
             },
         )
-        event = AuditEvent.at(
-            self._clock(),
+        await self.tell(
             AuditType.RECORD_REJECTED,
-            source=self._source,
-            subject=place,
-            data={
-                "topic": topic,
-                "partition": 0,
-                "offset": offset,
-                "reason": reason,
-                "bytes": len(value or b""),
-            },
+            place,
+            {"topic": topic, "partition": 0, "offset": offset, "reason": reason, "bytes": len(value or b"")},
             id=f"rejected/{place}",
         )
+
+    async def tell(self, type: AuditType, subject: str, data: dict[str, Any], *, id: str) -> None:
+        """Write one audit event; returns when Kafka has it. `id` is the same for the same happening, told twice."""
+        event = AuditEvent.at(self._clock(), type, source=self._source, subject=subject, data=data, id=id)
         await send(self._audit, key=event.key, value=event.to_json())
 
     def _summarize(self, place: str, reason: str) -> None:

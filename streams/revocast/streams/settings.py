@@ -26,6 +26,10 @@ class StreamsSettings(KafkaSettings, HttpsServerSettings, HttpsCallerSettings, L
         default_factory=lambda: user_data_path("revocast") / "streams",
         description="this worker's own folder; lost, it is filled again from Kafka",
     )
+    snapshot_key: str = Field(
+        default="",
+        description="URI of the key that signs snapshots: a PEM file, or a scheme that an installed signer offers; default: no snapshots",
+    )
     streams_app_id: str = Field(
         default="", description="workers with one id share the work; default: `<prefix>-streams`"
     )

@@ -5,9 +5,14 @@
 * It is stored as `epoch, bucket → last n, packed sorted rows`, and the mark under a key of its own. A duplicate is looked
   at bucket by bucket, and a bucket skips what it has: so a store whose mark ran ahead of a bucket heals.
 * A later epoch is built beside the one in force, under its own keys, and takes over whole when its live set is closed.
+* It stops behind a cut that it applied, so that the caller can store the effect and freeze just that state.
+* A base replaces bucket by bucket what is older than it. The mark moves when the last piece is in, and until then what
+  stands in the store is of records that the mark does not promise: who reads it is refused, for it is behind.
 """
 
 import struct
+import sys
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,13 +20,14 @@ from enum import StrEnum
 from revocast.schemas.row import ROW_SIZE, Row
 from revocast.schemas.table import merge_packed
 from revocast.streams.errors import MalformedFrame
-from revocast.streams.frames import Frame, Mark, bucket_of
+from revocast.streams.frames import BasePiece, Frame, Mark, bucket_of
 
 __all__ = [
     "MARKS_KEY",
     "Effect",
     "Shard",
     "Step",
+    "alive",
     "bucket_key",
     "epoch_prefix",
     "is_newer",
@@ -53,6 +59,8 @@ class Effect:
     writes: dict[bytes, bytes] = field(default_factory=dict)
     retired_epoch: int | None = None
     """An epoch whose keys no longer count and are to be deleted."""
+    cut: Frame | None = None
+    """A cut that was the last frame applied; what follows it is still to be received."""
 
     @property
     def gap(self) -> bool:
@@ -66,6 +74,7 @@ class Shard:
     def __init__(self, mark: Mark | None = None, building: Mark | None = None) -> None:
         self.mark = mark
         self.building = building
+        self._base: BasePiece | None = None  # the last piece of one that is coming in
 
     @classmethod
     def load(cls, read: Read) -> "Shard":
@@ -84,26 +93,45 @@ class Shard:
         """The newest place that this shard has reached, in force or not."""
         return self.building or self.mark
 
-    def receive(self, frames: Iterable[Frame], read: Read) -> Effect:
-        """Apply one message's frames in their order; the state moves at once, the caller stores the effect."""
+    def receive(self, frames: Iterable[Frame | BasePiece], read: Read) -> Effect:
+        """Apply one message's frames in their order; the state moves at once, the caller stores the effect.
+
+        It ends early, with fewer steps than frames, at a gap and behind a cut.
+        """
         effect = Effect()
         before = (self.mark, self.building)
         for frame in frames:
-            step = self._judge(frame.mark)
+            step = (
+                self._replace(frame, read, effect)
+                if isinstance(frame, BasePiece)
+                else self._follow(frame, read, effect)
+            )
             effect.steps.append(step)
-            if step is Step.GAP:
+            if step is Step.GAP or effect.cut:
                 break
-            self._merge(frame, read, effect)
-            if step is Step.APPLIED:
-                self._advance(frame, effect)
         if (self.mark, self.building) != before:
             # Last, so that no crash leaves a mark that promises rows which were not written.
             effect.writes[MARKS_KEY] = self._marks()
         return effect
 
-    def _judge(self, mark: Mark) -> Step:
+    @property
+    def _place(self) -> tuple[int, int]:
         newest = self.newest
-        place = (newest.epoch, newest.n) if newest else (0, 0)
+        return (newest.epoch, newest.n) if newest else (0, 0)
+
+    def _follow(self, frame: Frame, read: Read, effect: Effect) -> Step:
+        step = self._judge(frame.mark)
+        if step is Step.GAP:
+            return step
+        self._merge(frame, read, effect)
+        if step is Step.APPLIED:
+            self._advance(frame, effect)
+            if frame.cut and self.mark == frame.mark:
+                effect.cut = frame
+        return step
+
+    def _judge(self, mark: Mark) -> Step:
+        place = self._place
         if (mark.epoch, mark.n) <= place:
             return Step.DUPLICATE
         follows = (mark.epoch == place[0] and mark.n == place[1] + 1) or (
@@ -131,6 +159,25 @@ class Shard:
             effect.retired_epoch = self.mark.epoch if self.mark else None
             self.mark, self.building = self.building, None
 
+    def _replace(self, piece: BasePiece, read: Read, effect: Effect) -> Step:
+        if (piece.mark.epoch, piece.mark.n) <= self._place:
+            return Step.DUPLICATE
+        before = self._base
+        follows = before and before.mark == piece.mark and before.last + 1 == piece.first
+        if not piece.opens and not follows:
+            return Step.GAP
+        self._base = piece
+        for bucket, rows in piece.buckets():
+            key = bucket_key(piece.mark.epoch, bucket)
+            n, old = split_bucket(effect.writes.get(key) or read(key))
+            if n < piece.mark.n and (rows or old):
+                effect.writes[key] = _N.pack(piece.mark.n) + rows
+        if piece.completes:
+            if self.mark and self.mark.epoch < piece.mark.epoch:
+                effect.retired_epoch = self.mark.epoch
+            self.mark, self.building, self._base = piece.mark, None, None
+        return Step.APPLIED
+
     def _marks(self) -> bytes:
         present = (1 if self.mark else 0) | (2 if self.building else 0)
         return bytes([present]) + b"".join(mark.pack() for mark in (self.mark, self.building) if mark)
@@ -155,6 +202,15 @@ def live_rows(packed: bytes, t: int) -> Sequence[bytes]:
     """The rows, 20 bytes each, that are alive at `t`: a bucket that was not touched may still hold dead ones."""
     rows = (packed[at : at + ROW_SIZE] for at in range(0, len(packed), ROW_SIZE))
     return [row for row in rows if int.from_bytes(row[-4:]) > t]
+
+
+def alive(packed: bytes, t: int) -> bytes:
+    """The same rows in one piece. It costs little where all are alive, as in nearly every bucket."""
+    words = array("I", packed)
+    if sys.byteorder == "little":
+        words.byteswap()
+    # A row is five words, the last of them `expires_at`.
+    return packed if min(words[4::5], default=t + 1) > t else b"".join(live_rows(packed, t))
 
 
 def is_newer(value: bytes, than: bytes, key: bytes) -> bool:

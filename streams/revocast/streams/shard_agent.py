@@ -18,7 +18,8 @@ from revocast.streams.errors import MalformedFrame
 from revocast.streams.frames import decode, encode_request
 from revocast.streams.patience import Patience
 from revocast.streams.sending import send
-from revocast.streams.shard import Shard, epoch_prefix
+from revocast.streams.shard import Effect, Shard, epoch_prefix
+from revocast.streams.snapshots.cutter import Cutter
 from revocast.streams.table import BucketTable, Write
 
 __all__ = ["ShardAgent"]
@@ -31,7 +32,9 @@ _WATCH_SECONDS = 0.5
 class ShardAgent:
     """`shards` are those that this worker holds and has recovered, by partition."""
 
-    def __init__(self, table: BucketTable, control: ControlReader, rewinds: faust.TopicT) -> None:
+    def __init__(
+        self, table: BucketTable, control: ControlReader, cutter: Cutter, rewinds: faust.TopicT
+    ) -> None:
         self.shards: dict[int, Shard] = {}
         self.malformed = 0
         self.assigned = False
@@ -39,6 +42,7 @@ class ShardAgent:
         self.table = table
         self._rewinds = rewinds
         self._control = control
+        self._cutter = cutter
         self._gaps: set[int] = set()
         self._patience: dict[int, Patience] = defaultdict(Patience)
         self._sent: asyncio.Queue[tuple[faust.EventT[bytes], list[Write]]] = asyncio.Queue(_IN_FLIGHT)
@@ -90,13 +94,22 @@ class ShardAgent:
             log.error("a message on the frames topic is not ours, partition %d: %s", partition, error)
             self.malformed += 1
             return
-        effect = shard.receive(frames, lambda key: self.table.read(partition, key))
+        while True:
+            effect = shard.receive(frames, lambda key: self.table.read(partition, key))
+            self._store(effect, partition)
+            if effect.cut is None:
+                break
+            # Before anything behind it: what is frozen is exactly the state at the cut.
+            self._cutter.freeze(partition, effect.cut)
+            frames = frames[len(effect.steps) :]
+        if effect.gap:
+            self._gaps.add(partition)
+        else:
+            self._gaps.discard(partition)
+
+    def _store(self, effect: Effect, partition: int) -> None:
         for key, stored in effect.writes.items():
             self.table[key] = stored
         if effect.retired_epoch is not None:
             for key in [key for key, _ in self.table.scan(partition, epoch_prefix(effect.retired_epoch))]:
                 del self.table[key]
-        if effect.gap:
-            self._gaps.add(partition)
-        else:
-            self._gaps.discard(partition)

@@ -10,6 +10,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from typing import Any, cast
 
 import faust
@@ -68,11 +69,14 @@ class BucketTable(faust.Table[bytes, bytes]):
         return value
 
     def scan(self, partition: int, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with this prefix and their values, ascending. Raises `NotHere`."""
-        for key, value in self._open(partition).items(from_key=prefix):
-            if not key.startswith(prefix):
-                return
-            yield key, value
+        """Keys with this prefix and their values, ascending, as they are at this call, whatever is written later.
+
+        Until it is let go it keeps the store's files open. Raises `NotHere`.
+        """
+        # A RocksDB iterator sees what was there when it was opened. rocksdict's Snapshot would not do: its iterators, as
+        # of 0.3.29, see what was written since.
+        items: Iterator[tuple[bytes, bytes]] = self._open(partition).items(from_key=prefix)
+        return takewhile(lambda item: item[0].startswith(prefix), items)
 
     def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
         """Recovery: keep what is newer by n, whatever the order in which it was written."""

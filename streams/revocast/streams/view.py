@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from revocast.schemas.chunks import partition_of
 from revocast.schemas.row import Row
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.streams.control import ControlReader
 from revocast.streams.errors import Behind, NotHere
-from revocast.streams.frames import Mark, bucket_of, partition_of
+from revocast.streams.frames import Mark, bucket_of
 from revocast.streams.shard import bucket_key, epoch_prefix, live_rows, split_bucket
 from revocast.streams.shard_agent import ShardAgent
 

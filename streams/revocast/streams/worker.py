@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import faust
@@ -28,13 +29,16 @@ STOPPED: Final = 0
 FAILED: Final = 1
 
 
-async def run(settings: StreamsSettings) -> int:
-    """Serve until SIGTERM or SIGINT; the process's exit status. Raises `TopicMissing` or `KafkaAway` when Kafka is not set up."""
+async def run(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> int:
+    """Serve until SIGTERM or SIGINT; the process's exit status. `clock` is the wall clock in seconds.
+
+    Raises `TopicMissing` or `KafkaAway` when Kafka is not set up, `SignerError` when the snapshot key cannot be used.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await ensure(settings, InternalTopics(settings.app_id))
-    streams = build(settings)
+    streams = build(settings, clock)
     server = _Server(
         uvicorn.Config(
             streams.api,
@@ -56,6 +60,9 @@ async def run(settings: StreamsSettings) -> int:
         asyncio.create_task(streams.chain.run(), name="chain"),
         asyncio.create_task(streams.shards.run(), name="shards"),
         asyncio.create_task(streams.shards.watch(), name="missing frames"),
+        asyncio.create_task(streams.snapshots.run(), name="snapshots"),
+        asyncio.create_task(streams.cutter.run(), name="cuts"),
+        asyncio.create_task(streams.gatherer.run(), name="manifests"),
         asyncio.create_task(streams.failure.wait(), name="agents"),
     }
     told = asyncio.create_task(stop.wait(), name="stop")
@@ -98,6 +105,7 @@ async def _stop(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await streams.peers.close()
+    await streams.snapshots.close()
     await streams.control_consumer.stop()
 
 

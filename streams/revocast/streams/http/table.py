@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
+from revocast.schemas.chunks import partition_of
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.row import NEVER, Row, Slot
 from revocast.schemas.selector import kind_name
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.schemas.trust import Trust
 from revocast.streams.errors import Behind, NotHere
-from revocast.streams.frames import Mark, bucket_of, partition_of
+from revocast.streams.frames import Mark, bucket_of
 from revocast.streams.http.models import Counts, Lookup, Place, RowView
 from revocast.streams.peers import FORWARDED, Peers
 from revocast.streams.view import View

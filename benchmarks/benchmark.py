@@ -32,7 +32,8 @@ _PROFILE_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """`name` is also the module's. `about` says in sentences what is measured and how. `limit_s` is how long one run may take
+    """`name` is also the module's. `about` says in sentences what is measured and how, `tried` what was tried
+    where a target is missed. `limit_s` is how long one run may take
     before it is ended, `full_limit_s` with the effort `full`.
     """
 
@@ -41,6 +42,7 @@ class Benchmark:
     about: str
     measure: Callable[["Run"], None]
     targets: tuple["Target", ...] = ()
+    tried: tuple[str, ...] = ()
     limit_s: float = 120.0
     full_limit_s: float = 900.0
 

@@ -98,4 +98,5 @@ class Result(Kept):
     groups: tuple[Group, ...]
     goals: tuple[Goal, ...]
     notes: tuple[str, ...]
+    tried: tuple[str, ...] = ()
     profile: str

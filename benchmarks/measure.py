@@ -30,6 +30,7 @@ def measured(benchmark: Benchmark, run: Run) -> Result:
         groups=tuple(groups.values()),
         goals=tuple(goal for goal in goals if goal is not None),
         notes=tuple(run.notes),
+        tried=benchmark.tried,
         profile=run.profile,
     )
 

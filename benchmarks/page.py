@@ -81,7 +81,9 @@ def _section(result: Result) -> str:
         lines += [f"![{group.title}](benchmarks/{_file(result, group)})", ""]
     lines += [f"- {goal_line(goal)}." for goal in result.goals]
     lines += [f"- {note}" for note in result.notes]
-    if result.goals or result.notes:
+    if result.tried:
+        lines += ["", "What was tried:", "", *(f"- {each}" for each in result.tried)]
+    if result.goals or result.notes or result.tried:
         lines.append("")
     if result.profile:
         lines += ["Where the time goes (`cProfile`, which slows every call down):", "", "```text"]

@@ -22,14 +22,9 @@ def number(value: float) -> str:
 def headings(group: Group) -> list[str]:
     """The columns of a group's table."""
     tail = ["p99", "max"] if group.tail else []
-    return [
-        "",
-        f"median, {group.unit}",
-        "quartiles",
-        *tail,
-        "samples",
-        *(f"/ {name}" for name in group.baselines),
-    ]
+    of = "p50, p99, max " if group.tail else ""
+    ratios = [f"{of}/ {name}" for name in group.baselines]
+    return ["", f"median, {group.unit}", "quartiles", *tail, "samples", *ratios]
 
 
 def cells(group: Group) -> Iterator[tuple[Figure, list[str]]]:
@@ -37,9 +32,15 @@ def cells(group: Group) -> Iterator[tuple[Figure, list[str]]]:
     for figure in group.figures:
         spread = f"{number(figure.q1)} – {number(figure.q3)}" if figure.count > 1 else ""
         tail = [number(figure.p99), number(figure.high)] if group.tail else []
-        divisors = [group.figure(name).median for name in group.baselines]
-        ratios = [f"{number(figure.median / divisor)} ×" if divisor else "" for divisor in divisors]
+        ratios = [_ratio(figure, group.figure(name), tail=group.tail) for name in group.baselines]
         yield figure, [figure.name, number(figure.median), spread, *tail, str(figure.count), *ratios]
+
+
+def _ratio(figure: Figure, baseline: Figure, *, tail: bool) -> str:
+    pairs = [(figure.median, baseline.median)]
+    if tail:
+        pairs += [(figure.p99, baseline.p99), (figure.high, baseline.high)]
+    return ", ".join(f"{number(value / divisor)} ×" if divisor else "" for value, divisor in pairs)
 
 
 def goal_line(goal: Goal) -> str:
@@ -59,5 +60,5 @@ def on_terminal(result: Result) -> Lines:
             table.add_row(*line, style="bold" if figure.ours else "")
         shown.append(table)
     shown += [f"  {goal_line(goal)}" for goal in result.goals]
-    shown += [f"  {note}" for note in result.notes]
+    shown += [f"  {note}" for note in (*result.notes, *result.tried)]
     return Lines(*shown)

@@ -26,6 +26,7 @@ TINY = Benchmark(
     name="tiny",
     title="Adding up",
     about="Sums.",
+    tried=("Nothing.",),
     measure=_sums,
     targets=(
         Target("never", "a thousand", "sum", at_most=0.0),
@@ -57,7 +58,14 @@ def test_what_is_kept_is_read_again(result: Result, tmp_path: Path) -> None:
 def test_a_row_s_figures_targets_notes_and_profile_are_on_the_page(result: Result, tmp_path: Path) -> None:
     page.write([result], tmp_path)
     text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    for shown in ("## Adding up", "**sum**", 'make bench ARGS="tiny"', "A peer | is missing", "tottime"):
+    for shown in (
+        "## Adding up",
+        "**sum**",
+        'make bench ARGS="tiny"',
+        "A peer | is missing",
+        "- Nothing.",
+        "tottime",
+    ):
         assert shown in text
     assert "1 of 2 are hit" in text
     assert "missed by" in text

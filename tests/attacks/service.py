@@ -14,9 +14,10 @@ from revocast.schemas.errors import JoseError
 from revocast.schemas.jose import unb64u
 from revocast.sdk import Claims
 from revocast.sdk.errors import RevocastError, TokenError
+from revocast.sdk.signatures import Signatures
 from revocast.testing import Authority, InMemoryGuard
 
-__all__ = ["Serve", "Service", "nothing_opened", "serve", "service"]
+__all__ = ["Serve", "Service", "nothing_opened", "serve", "service", "signatures"]
 
 _WINDOW = 12
 """So many characters of a token are a part of it."""
@@ -83,11 +84,19 @@ Serve = Callable[..., Service]
 
 
 @pytest.fixture
-def serve(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Serve:
+def signatures() -> Signatures:
+    """What checks signatures there. Where that is what is attacked, a file has this fixture with every backend."""
+    return "cryptography"
+
+
+@pytest.fixture
+def serve(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], signatures: Signatures
+) -> Serve:
     """Makes a service of an authority."""
 
     def make(authority: Authority, **guard: Any) -> Service:
-        return Service(authority, caplog, capfd, **guard)
+        return Service(authority, caplog, capfd, **{"signatures": signatures, **guard})
 
     return make
 

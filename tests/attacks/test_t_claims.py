@@ -22,9 +22,9 @@ from revocast.sdk.errors import (
 )
 from revocast.testing import Authority, Delivery, core_for
 from revocast.testing.tokens import claims_of, sign_token
-from tests.attacks.service import Service, serve, service
+from tests.attacks.service import Service, serve, service, signatures
 
-__all__ = ["serve", "service"]
+__all__ = ["serve", "service", "signatures"]
 
 
 def refused_for(service: Service, claim: str, token: str) -> None:

@@ -12,9 +12,9 @@ import pytest
 from revocast.schemas.jose import b64u, unb64u
 from revocast.sdk.errors import TokenError, TokenMalformed
 from revocast.testing.tokens import claims_of, sign_token
-from tests.attacks.service import Service, serve, service
+from tests.attacks.service import Service, serve, service, signatures
 
-__all__ = ["serve", "service"]
+__all__ = ["serve", "service", "signatures"]
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -3,7 +3,7 @@
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,11 +15,20 @@ from revocast.schemas.jose import PrivateKey, b64u, canonical_json, unb64u
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeySet, KeyState, Lifetime
 from revocast.sdk import State
 from revocast.sdk.errors import AlgorithmNotAllowed, SignatureInvalid, TokenMalformed, UnknownKey
+from revocast.sdk.signatures import Signatures
 from revocast.testing import Authority
 from revocast.testing.tokens import claims_of, sign_token
 from tests.attacks.service import Serve, Service, nothing_opened, serve, service
 
 __all__ = ["serve", "service"]
+
+
+@pytest.fixture(params=get_args(Signatures))
+def signatures(request: pytest.FixtureRequest) -> Signatures:
+    """All of this against every backend."""
+    name: Signatures = request.param
+    return name
+
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 NOT_THE_KEYS = [

@@ -3,16 +3,26 @@
 import sys
 import threading
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from revocast.schemas.jose import b64u, unb64u
 from revocast.sdk.denylist import DenyList, Named, Refusal
 from revocast.sdk.errors import SignatureInvalid, TokenRevoked
+from revocast.sdk.signatures import Signatures
 from revocast.testing import Authority, Delivery, core_for
 from tests.attacks.service import Serve, Service, serve, service
 
 __all__ = ["serve", "service"]
+
+
+@pytest.fixture(params=get_args(Signatures))
+def signatures(request: pytest.FixtureRequest) -> Signatures:
+    """All of this against every backend."""
+    name: Signatures = request.param
+    return name
+
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493

@@ -22,6 +22,7 @@ from revocast.cli import (
     status,
     topics,
 )
+from revocast.cli.doctor import command as doctor
 from revocast.cli.errors import CliError
 from revocast.cli.extensions import add_extensions
 from revocast.cli.trust import group as trust
@@ -49,7 +50,7 @@ def build(*, as_json: bool) -> typer.Typer:
         result_callback=finish,
     )
     app.callback()(_root)
-    for one in (revoke, block, lift, revocations, explain, status, mint):
+    for one in (revoke, block, lift, revocations, explain, status, mint, doctor):
         app.registered_commands += one.app.registered_commands
     app.add_typer(keys.app, name="keys")
     app.add_typer(clients.clients, name="clients")
@@ -90,6 +91,7 @@ def _root(as_json: answer.AsJson = False) -> None:
     revocast block subject mallory                            suspend until lifted
     revocast explain token.jwt                                why is it refused?
     revocast log verify                                       is the chain whole?
+    revocast doctor                                           would a service work here, and if not, why?
 
     Exit codes: 0 done, 1 a check found something, 2 usage, 3 pending (written, not published yet),
     4 unreachable, 5 not authorized, 6 refused, 130 interrupted.

@@ -1,12 +1,24 @@
 """One partition's state machine, against the model table."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revocast.schemas.row import NEVER, Row, Slot
+from revocast.schemas.row import NEVER, Row, Slot, pack_rows
 from revocast.schemas.table import Table
-from revocast.streams.frames import Frame, Mark, decode, encode
-from revocast.streams.shard import MARKS_KEY, Shard, Step, epoch_prefix, is_newer, live_rows, split_bucket
+from revocast.streams.errors import MalformedFrame
+from revocast.streams.frames import BasePiece, Frame, KeyVersions, Mark, bucket_of, decode, encode
+from revocast.streams.shard import (
+    MARKS_KEY,
+    Shard,
+    Step,
+    alive,
+    epoch_prefix,
+    is_newer,
+    live_rows,
+    split_bucket,
+)
+from revocast.streams.snapshots.base import spans
 
 Store = dict[bytes, bytes]
 NOTHING: Store = {}
@@ -93,3 +105,135 @@ def test_recovery_keeps_the_higher_n_of_two_writers() -> None:
     for key, value in second.items():
         assert is_newer(value, first[key], key)
         assert not is_newer(first[key], value, key)
+
+
+@given(histories, st.data())
+def test_at_a_cut_the_stored_state_is_the_models_at_that_n_whatever_came_in_one_message(
+    history, data
+) -> None:  # type: ignore[no-untyped-def]
+    t, model, frames, at_cuts = 0, Table(), [], {}
+    for n, (dt, own) in enumerate(history, start=1):
+        t += dt
+        cut = data.draw(st.none() | st.just(KeyVersions(1, n)))
+        frames.append(Frame(Mark(1, n, t, n - 1, bytes([n]) * 32), tuple(own), n == 1, cut))
+        model.apply(own, t)
+        if cut:
+            at_cuts[n] = model.pack()
+
+    store: Store = {}
+    shard, rest, found = Shard(), list(decode(encode(frames))), {}
+    assert rest == frames
+    while rest:
+        effect = shard.receive(rest, store.get)
+        store.update(effect.writes)
+        if effect.cut:
+            mark = effect.cut.mark
+            assert shard.mark == mark
+            found[mark.n] = packed(store, mark)
+            assert all(n <= mark.n for n, _ in map(split_bucket, buckets_of(store)))
+        rest = rest[len(effect.steps) :]
+    assert found == at_cuts
+
+
+def test_a_cut_is_none_when_it_comes_again_or_while_an_epoch_is_being_built() -> None:
+    store: Store = {}
+    shard = Shard()
+    cut = Frame(Mark(1, 2, 10, 1, bytes(32)), cut=KeyVersions(1, 1))
+    store.update(shard.receive([frame(1, 10)], store.get).writes)
+    assert shard.receive([cut], store.get).cut == cut
+    assert shard.receive([cut], store.get).cut is None
+    building = Frame(Mark(2, 1, 11, 2, bytes(32)), cut=KeyVersions(2, 1))
+    assert shard.receive([building], store.get).cut is None
+
+
+def buckets_of(store: Store) -> list[bytes]:
+    return [value for key, value in store.items() if key != MARKS_KEY]
+
+
+def base_of(rows: list[Row], mark: Mark, lasts: list[int]) -> list[BasePiece]:
+    return [
+        BasePiece(
+            mark, first, last, pack_rows(row for row in rows if first <= bucket_of(row.fingerprint) <= last)
+        )
+        for first, last in spans(0, lasts)
+    ]
+
+
+@given(histories, histories, st.data())
+def test_a_base_over_any_older_state_gives_the_models_table_and_frames_go_on_from_there(  # type: ignore[no-untyped-def]
+    before, after, data
+) -> None:
+    t, model, frames = 0, Table(), []
+    for n, (dt, own) in enumerate([*before, *after], start=1):
+        t += dt
+        frames.append(frame(n, t, *own))
+    base_n = len(before)
+    for each in frames[:base_n]:
+        model.apply(each.rows, each.mark.t)
+    rows = sorted(model, key=lambda row: row.key)
+    pieces = base_of(rows, frames[base_n - 1].mark, data.draw(st.sampled_from([[], [0], [0, 1], [0, 1, 2]])))
+
+    store: Store = {}
+    shard = Shard()
+    store.update(shard.receive(frames[: data.draw(st.integers(0, base_n))], store.get).writes)
+    crash_after = data.draw(st.integers(0, len(pieces)))
+    for piece in pieces[:crash_after]:
+        store.update(shard.receive(decode(encode([piece])), store.get).writes)
+    if data.draw(st.booleans()):
+        shard = Shard.load(store.get)
+        for piece in pieces[crash_after:]:
+            # Those that were acknowledged do not come again: without them the rest is a gap, or was not needed.
+            store.update(shard.receive([piece], store.get).writes)
+        if shard.mark is None or shard.mark.n < base_n:
+            assert shard.receive(frames[base_n:], store.get).steps in ([], [Step.GAP])
+    for piece in pieces:
+        store.update(shard.receive([piece], store.get).writes)
+    assert shard.mark is not None
+    assert packed(store, shard.mark) == model.pack()
+    for each in frames[base_n:]:
+        store.update(shard.receive([each], store.get).writes)
+        model.apply(each.rows, each.mark.t)
+    assert packed(store, shard.mark) == model.pack()
+
+
+def test_a_base_of_a_later_epoch_retires_the_older_one_when_it_is_complete() -> None:
+    store: Store = {}
+    shard = Shard()
+    old, new = Row.for_block(bytes(11), 4, NEVER), Row.for_block(b"\x00\x01" + bytes(9), 4, NEVER)
+    store.update(shard.receive([frame(1, 10, old)], store.get).writes)
+    mark = Mark(3, 7, 20, 0, bytes(32))
+    first, second = base_of([new], mark, [0, 1])
+    effect = shard.receive([first], store.get)
+    store.update(effect.writes)
+    assert (effect.retired_epoch, shard.mark.epoch) == (None, 1)  # type: ignore[union-attr]
+    effect = shard.receive([second], store.get)
+    store.update(effect.writes)
+    assert (effect.retired_epoch, shard.mark) == (1, mark)
+    assert packed(store, mark) == new.pack()
+
+
+def test_rows_that_are_not_of_the_buckets_of_a_base_are_refused() -> None:
+    row = Row.for_block(b"\x00\x09" + bytes(9), 4, NEVER)
+    with pytest.raises(MalformedFrame):
+        decode(encode([BasePiece(Mark(1, 1, 1, 0, bytes(32)), 0, 3, row.pack())]))
+
+
+@given(st.lists(rows.filter(lambda row: not row.lift), max_size=8), st.integers(0, 70))
+def test_what_is_alive_in_one_piece_is_what_is_alive_row_by_row(some: list[Row], t: int) -> None:
+    assert alive(pack_rows(some), t) == b"".join(live_rows(pack_rows(some), t))
+
+
+def test_the_spans_of_a_base_cover_every_bucket_of_every_partition_once() -> None:
+    covered = [
+        bucket
+        for partition in range(12)
+        for first, last in spans(partition, [])
+        for bucket in range(first, last + 1)
+    ]
+    assert covered == list(range(1 << 16))
+    for partition in range(12):
+        (first, last), *_ = spans(partition, [])
+        piece = BasePiece(Mark(1, 1, 1, 0, bytes(32)), first, last, b"")
+        assert (piece.opens, piece.completes) == (True, True)
+        halves = list(spans(partition, [first + 7, last - 3]))
+        assert halves == [(first, first + 7), (first + 8, last)]

@@ -122,7 +122,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
 
     peers = Peers(app, internal.changelog, settings.url, settings.caller_context())
     view = View(control, shards, lambda: bool(app.rebalancing))
-    api = build_api(view, control, chain, peers, settings.url, clock)
+    api = build_api(view, control, chain, snapshots.catalogue, gatherer, peers, settings.url, clock)
     return Streams(
         app, control_consumer, control, chain, shards, snapshots, cutter, gatherer, peers, api, failure
     )

@@ -181,7 +181,10 @@ def _decoded(data: bytes, at: int) -> tuple[Frame | BasePiece, int]:
     rows = data[at:end]
     if flags == _BASE:
         first, last = numbers
-        return BasePiece(mark, first, last, rows), end
+        piece = BasePiece(mark, first, last, rows)
+        for _ in piece.buckets():
+            pass  # Refused here, where the message is, not in the shard.
+        return piece, end
     cut = KeyVersions._make(numbers) if numbers else None
     return Frame(mark, tuple(unpack_rows(rows)), bool(flags & _CLOSES_LIVE_SET), cut), end
 

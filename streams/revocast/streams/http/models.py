@@ -4,8 +4,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.streams.frames import Mark
+from revocast.streams.snapshots.catalogue import Snapshot
+from revocast.streams.snapshots.gatherer import AbandonedCut
 
 __all__ = [
+    "AbandonedCutView",
     "Counts",
     "Health",
     "Keys",
@@ -15,6 +18,8 @@ __all__ = [
     "PublicKeyState",
     "RowView",
     "ShardStatus",
+    "SnapshotView",
+    "Snapshots",
     "Status",
 ]
 
@@ -96,6 +101,56 @@ class ShardStatus(_Answer):
     lag: int | None
 
 
+class SnapshotView(_Answer):
+    """One snapshot on the topic; `age` in seconds since its cut."""
+
+    epoch: int
+    n: int
+    rows: int
+    chunks: int
+    countersigned: bool = Field(
+        description="whether the issuer derived the same bytes; nobody uses one without"
+    )
+    age: float
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, now: float) -> "SnapshotView":
+        """A manifest that is believed, as it is shown at `now`."""
+        manifest = snapshot.manifest
+        return cls(
+            epoch=manifest.epoch,
+            n=manifest.n,
+            rows=manifest.rows,
+            chunks=len(manifest.chunks),
+            countersigned=snapshot.countersigned,
+            age=max(0.0, now - manifest.t),
+        )
+
+
+class AbandonedCutView(_Answer):
+    """A cut that became no snapshot."""
+
+    epoch: int
+    n: int
+    reason: str
+
+    @classmethod
+    def of(cls, cut: AbandonedCut) -> "AbandonedCutView":
+        """The cut as it is shown."""
+        return cls(**cut._asdict())
+
+
+class Snapshots(_Answer):
+    """Snapshots on the topic, and what this worker did with cuts."""
+
+    taken: bool = Field(description="whether this worker has a snapshot key")
+    newest: SnapshotView | None
+    newest_countersigned: SnapshotView | None
+    abandoned: list[AbandonedCutView] = Field(
+        description="the last ten, where this worker writes the manifests; others: none"
+    )
+
+
 class Status(_Answer):
     """This worker, and who holds what. Ages in seconds."""
 
@@ -112,6 +167,7 @@ class Status(_Answer):
     owners: dict[int, str]
     chain: Place | None = Field(description="the chain agent's place; null: another worker runs it")
     flaws: list[str]
+    snapshots: Snapshots
     outcomes: dict[str, dict[str, int]] = Field(
         description="records by topic and outcome, since this worker started"
     )

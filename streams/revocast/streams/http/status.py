@@ -9,22 +9,34 @@ from revocast.streams.chain_agent import ChainAgent
 from revocast.streams.control import Clock, ControlReader
 from revocast.streams.errors import Behind
 from revocast.streams.http.models import (
+    AbandonedCutView,
     Health,
     Keys,
     KeysOfIssuer,
     Place,
     PublicKeyState,
     ShardStatus,
+    Snapshots,
+    SnapshotView,
     Status,
 )
 from revocast.streams.peers import Peers
+from revocast.streams.snapshots.catalogue import Catalogue
+from revocast.streams.snapshots.gatherer import Gatherer
 from revocast.streams.view import View
 
 __all__ = ["status_routes"]
 
 
 def status_routes(
-    view: View, control: ControlReader, chain: ChainAgent, peers: Peers, url: str, clock: Clock
+    view: View,
+    control: ControlReader,
+    chain: ChainAgent,
+    catalogue: Catalogue,
+    gatherer: Gatherer,
+    peers: Peers,
+    url: str,
+    clock: Clock,
 ) -> APIRouter:
     """The routes that tell about the worker itself."""
     routes = APIRouter(tags=["status"])
@@ -63,6 +75,7 @@ def status_routes(
             owners=dict(sorted(peers.owners.items())),
             chain=Place.of(follower.mark) if follower and follower.mark else None,
             flaws=[str(flaw) for flaw in follower.chain.flaws] if follower else [],
+            snapshots=_snapshots(catalogue, gatherer, clock()),
             outcomes=_outcomes(control, chain),
             warnings=[control.expiry] if control.expiry else [],
         )
@@ -81,6 +94,16 @@ def status_routes(
         return Health(ok=not reasons, reasons=reasons)
 
     return routes
+
+
+def _snapshots(catalogue: Catalogue, gatherer: Gatherer, now: float) -> Snapshots:
+    listed = [SnapshotView.of(snapshot, now) for snapshot in catalogue.snapshots]
+    return Snapshots(
+        taken=gatherer.enabled,
+        newest=next(reversed(listed), None),
+        newest_countersigned=next((each for each in reversed(listed) if each.countersigned), None),
+        abandoned=[AbandonedCutView.of(cut) for cut in gatherer.abandoned],
+    )
 
 
 def _outcomes(control: ControlReader, chain: ChainAgent) -> dict[str, dict[str, int]]:

@@ -80,11 +80,6 @@ class Catalogue:
         return sorted((each for each in judged if each), key=lambda each: each.place)
 
     @property
-    def newest(self) -> Snapshot | None:
-        """The one of the newest place, countersigned or not."""
-        return next(reversed(self.snapshots), None)
-
-    @property
     def kept(self) -> list[Snapshot]:
         """Those whose chunks are not to be touched."""
         listed = self.snapshots

@@ -70,6 +70,11 @@ class Gatherer:
         self._told = asyncio.Event()
         self._forget()
 
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a snapshot key."""
+        return self._signer is not None
+
     async def parts(self, stream: faust.Stream[bytes]) -> None:
         """Faust agent on the parts. It only says that there is something: what was acknowledged is read again from there."""
         async for _ in stream.events():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revocast.schemas.row import NEVER, Row, Slot, unpack_rows
-from revocast.schemas.table import Table, merge_packed, step
+from revocast.schemas.table import Table, merge_packed, step, step_packed
 
 FP = bytes(11)
 T = 1000
@@ -140,3 +140,30 @@ def test_adding_a_revocation_never_revives_anything(before: list[Row], added: Ro
         assert now is not None
         assert now.cutoff >= row.cutoff
         assert now.expires_at >= row.expires_at
+
+
+def _packed_after(held: bytes, batch: list[Row], t: int) -> bytes:
+    for row in batch:
+        held = step_packed(held, row.pack(), t.to_bytes(4, "big"))
+    return held
+
+
+@given(histories)
+def test_a_step_on_packed_rows_of_a_fingerprint_is_the_same_step(
+    history: list[tuple[int, list[Row]]],
+) -> None:
+    table, t = Table(), T
+    packed = {bytes([number]) * 11: b"" for number in range(4)}
+    for advance, batch in history:
+        t += advance
+        table.apply(batch, t)
+        for fingerprint, held in packed.items():
+            packed[fingerprint] = _packed_after(
+                held, [row for row in batch if row.fingerprint == fingerprint], t
+            )
+            # One without dead rows compares with the table; the step alone drops them only when a row comes.
+            alive = [row for row in unpack_rows(packed[fingerprint]) if row.expires_at > t]
+            assert alive == sorted(alive, key=lambda row: row.key)
+            assert alive == sorted(
+                (row for row in table if row.fingerprint == fingerprint), key=lambda row: row.key
+            )

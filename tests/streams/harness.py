@@ -21,7 +21,7 @@ PLACE = "Revocast-Place"
 
 
 class Publisher:
-    """An in-memory issuer whose three logs go to a real Kafka, in their order."""
+    """An in-memory issuer whose logs go to a real Kafka, in their order."""
 
     def __init__(self, producer: AIOKafkaProducer, topics: Topics) -> None:
         self.issuer = Authority(now=int(time.time()))
@@ -30,7 +30,7 @@ class Publisher:
         self._sent: dict[str, int] = {}
 
     async def publish(self) -> None:
-        """Send what the issuer appended since the last call: keys, then records, then checkpoints."""
+        """Send what the issuer appended since the last call: keys, records, checkpoints, snapshots."""
         for topic, log in self._logs.items():
             for message in log.messages[self._sent.get(topic, 0) :]:
                 await self.send(topic, message)
@@ -58,6 +58,7 @@ class Publisher:
             topics.keys: issuer.keys,
             topics.revocations: issuer.log,
             topics.checkpoints: issuer.checkpoints,
+            topics.snapshots: issuer.snapshots,
         }
 
 

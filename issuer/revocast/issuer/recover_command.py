@@ -118,6 +118,9 @@ def _data(account: "Recovered") -> dict[str, Any]:
         "next_step": str(account.next_step),
         "restored": _place(account.restored),
         "head": _place(account.head),
+        "snapshot": {**_place(account.snapshot[0]), "rows": account.snapshot[1]}
+        if account.snapshot
+        else None,
         "records": account.taken,
         "rows": account.rows,
         "written_again": account.again,
@@ -157,6 +160,11 @@ def _report(account: "Recovered") -> Iterator[str]:
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(account.restored_t))
     yield f"The database stood at record {epoch}/{n}, of {when}."
     would = "would take" if account.dry_run else "took"
+    if account.snapshot:
+        (at_epoch, at_n), rows = account.snapshot
+        yield (
+            f"  the log was truncated beyond it: {would} in the countersigned snapshot of record {at_epoch}/{at_n}, {rows:,} rows"
+        )
     if account.taken:
         yield f"  {would} in {account.taken:,} records with {account.rows:,} rows; the head is {to_epoch}/{to_n}"
     if account.lists or account.key_sets:

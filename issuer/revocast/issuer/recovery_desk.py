@@ -1,6 +1,6 @@
 """What `recover` reads and writes in the database; see `recovery` for the rules of a run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from revocast.issuer.authority.recovered import Recovered
 from revocast.issuer.authority.recovery import LogReview, Place, Signed
 from revocast.issuer.authority.revocations import Written
 from revocast.issuer.clock import Clock
+from revocast.issuer.errors import LogMismatch
 from revocast.issuer.key_desk import KeyDesk, write_key_set
 from revocast.issuer.keystore import KeyStore
 from revocast.issuer.publication import Publication
@@ -38,6 +39,7 @@ from revocast.issuer.storage.recovery import (
     replace_table,
     set_aside,
     signed_position,
+    start_from_snapshot,
     stored_table,
     take_records,
     unsigned_after,
@@ -50,14 +52,16 @@ from revocast.issuer.storage.signing_keys import (
     event_keys,
     token_keys,
 )
+from revocast.issuer.storage.snapshots import oldest_place, truncate_to
 from revocast.issuer.storage.tables import Head
 from revocast.schemas.audit import AuditType
 from revocast.schemas.delegations import DelegationList
 from revocast.schemas.record import MAX_ROWS, Position
 from revocast.schemas.selector import Selector
+from revocast.schemas.snapshot import Manifest
 from revocast.schemas.table import Table
 
-__all__ = ["RecoveryDesk"]
+__all__ = ["RecoveryDesk", "TakenSnapshot"]
 
 _ACTOR: Final = "recover"
 
@@ -71,6 +75,14 @@ class _Plan:
     keys: Sequence[TokenKey]
     later: Sequence[Signed]
     makes_way: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenSnapshot:
+    """A countersigned snapshot, all of whose chunks were read and are right: `pieces` are they, in order."""
+
+    manifest: Manifest
+    pieces: Callable[[], Iterable[bytes]]
 
 
 class RecoveryDesk:
@@ -91,14 +103,45 @@ class RecoveryDesk:
             self._signed = signed_position(session)
             self._known = {document.compact for document in all_documents(session)}
             self._names = known_names(session, self._terms)
-            joined = joined_hashes(session)
+            self._joined = joined_hashes(session)
+            self._oldest = oldest_place(session)
             # Readers build an epoch's table aside until its live set is closed, and so does this.
             self._building = stored_table(session, head.epoch) if head.live_set_n is None else None
             believed = believed_documents(session)
         self.documents = DocumentReview(self._terms.issuer, self._terms.root, believed)
-        self.log = LogReview(self.documents.trust, self._signed, self._stored_hash, joined)
+        self.log = LogReview(self.documents.trust, self._signed, self._stored_hash, self._joined)
+        self._snapshot: TakenSnapshot | None = None
+        self._begins: Place | None = None
         self._later: list[Signed] = []
         self._taken = self._rows = 0
+
+    # -- where the log begins ---------------------------------------------------------------------------------------
+
+    def is_truncated(self, first: Signed) -> bool:
+        """Whether the log, whose first record is this, was truncated further than the database knows."""
+        return first.record.cut and first.record.n > 1 and first.place > self._oldest
+
+    def lacks_before(self, first: Signed) -> bool:
+        """Whether records that the database never had were before the log's first one, and are nowhere now."""
+        epoch, n = first.place
+        if epoch == self._signed.epoch:
+            return n > self._signed.n + 1
+        return epoch > self._signed.epoch
+
+    def log_begins(self, first: Signed, snapshot: TakenSnapshot) -> None:
+        """The log was truncated behind this snapshot, or an older one: start from it, if anything before is lacking."""
+        if self.lacks_before(first):
+            self._snapshot = snapshot
+            self._building = None
+            self.log = LogReview(
+                self.documents.trust,
+                self._signed,
+                self._stored_hash,
+                self._joined,
+                snapshot=snapshot.manifest.position,
+            )
+        else:
+            self._begins = first.place
 
     # -- the log -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +169,7 @@ class RecoveryDesk:
         ]
         self._taken += len(new)
         self._rows += sum(len(each.record.rows) for each in new)
-        if self._restored != (self._signed.epoch, self._signed.n):
+        if self._snapshot is not None or self._restored != (self._signed.epoch, self._signed.n):
             self._later += taken
         elif taken and not self._dry_run:
             with self._storage.write() as session:
@@ -163,13 +206,18 @@ class RecoveryDesk:
     def log_read(self) -> None:
         """The log was read to its end."""
         self.take(self.log.settle())
+        if self._snapshot is not None and self.log.anchor is None:
+            place = self._snapshot.manifest
+            raise LogMismatch(
+                f"the log does not hold record {place.epoch}/{place.n}, from which a snapshot is countersigned"
+            )
 
     def finish(self) -> Recovered:
         """Write what is left, in one transaction; the account of the run."""
         with self._storage.read() as session:
             plan = self._plan(session)
         may = self._take_log or not plan.account.foreign or plan.account.event_key is None
-        if may and plan.account.changed and not self._dry_run:
+        if may and (plan.account.changed or self._begins) and not self._dry_run:
             with self._storage.write() as session:
                 head = head_of(session, lock=True)
                 self._complete(session, head, plan)
@@ -184,23 +232,30 @@ class RecoveryDesk:
         ours = [as_event_key(key) for key in event_keys(session)]
         event_key = active_of(ours, trust.delegations) if trust.delegations else None
         foreign, later = self.log.foreign, self._later
-        if self._restored[0] != self._signed.epoch:
+        snapshot = self._snapshot
+        if snapshot is None and self._restored[0] != self._signed.epoch:
             # An epoch was opened here that nobody has seen; what the old one brought meanwhile has no place before it.
             foreign, later = [*later, *foreign], []
-        makes_way = self._makes_way(session, later)
+        makes_way = self._signed if snapshot else self._makes_way(session, later)
         unsigned = unsigned_after(session, makes_way) if makes_way else 0
-        if event_key is None and (makes_way or foreign):
-            later, makes_way, unsigned = [], None, 0  # nothing could be written behind the log
+        if event_key is None and ((makes_way and unsigned) or foreign):
+            snapshot, later, makes_way, unsigned = (
+                None,
+                [],
+                None,
+                0,
+            )  # nothing could be written behind the log
         first = min((each.place for each in foreign), default=None)
-        end = (self.log.position.epoch, self.log.position.n) if later or not self._later else self._restored
+        whole = bool(snapshot or later or not self._later)
+        end = (self.log.position.epoch, self.log.position.n) if whole else self._restored
         account = Recovered(
             issuer=self._terms.issuer,
             dry_run=self._dry_run,
             restored=self._restored,
             restored_t=self._restored_t,
             head=(end[0], end[1] + unsigned) if makes_way else max(self._restored, end),
-            taken=self._taken if later or not self._later else 0,
-            rows=self._rows if later or not self._later else 0,
+            taken=self._taken if whole else 0,
+            rows=self._rows if whole else 0,
             again=unsigned,
             lists=sum(isinstance(each.document, DelegationList) for each in new),
             key_sets=sum(not isinstance(each.document, DelegationList) for each in new),
@@ -210,6 +265,9 @@ class RecoveryDesk:
             joined=bool(foreign) and self._take_log and event_key is not None and not self._dry_run,
             missing=self.log.missing,
             database_only=tuple(rows_since(session, first)) if first else (),
+            snapshot=((snapshot.manifest.epoch, snapshot.manifest.n), snapshot.manifest.rows)
+            if snapshot
+            else None,
         )
         return _Plan(account, tuple(new), tuple(keys), tuple(later), makes_way)
 
@@ -228,9 +286,15 @@ class RecoveryDesk:
     def _complete(self, session: Session, head: Head, plan: _Plan) -> None:
         terms, now = self._terms, int(self._clock())
         aside: list[SetAside] = []
-        if plan.makes_way is not None:
+        if plan.account.snapshot is not None and self._snapshot is not None and self.log.anchor is not None:
+            pieces = self._snapshot.pieces()
+            anchor, names = self.log.anchor, self._names
+            aside = start_from_snapshot(session, head, anchor, pieces, self._signed, terms, names)
+        elif plan.makes_way is not None:
             touched = {row.fingerprint for each in plan.later for row in each.record.rows}
             aside = set_aside(session, head, plan.makes_way, touched, terms)
+        if self._begins is not None:
+            truncate_to(session, self._begins)
         if plan.later:
             self._write(session, head, plan.later)
         distrusted = self._take_keys(session, head, plan)

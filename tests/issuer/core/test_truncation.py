@@ -1,136 +1,43 @@
 """The log and the keys are truncated behind what took their place: nothing that a reader needs goes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy import func, select, update
 
-from revocast.issuer.authority.cutting import CutRule
-from revocast.issuer.publication import Publication
-from revocast.issuer.relay import Relay, UpkeepRules, upkeep
-from revocast.issuer.storage.snapshots import oldest_place, snapshots_in, truncate_to
+from revocast.issuer.relay import upkeep
+from revocast.issuer.storage.snapshots import truncate_to
 from revocast.issuer.storage.tables import KeyDocument, LogRecord
 from revocast.issuer.storage.tables import Publication as Place
 from revocast.schemas.audit import AuditType
-from revocast.schemas.chain import Chain
-from revocast.schemas.settings import KafkaSettings
-from revocast.schemas.snapshot import Manifest
-from revocast.schemas.table import Table
 from revocast.schemas.topics import Topics
 from revocast.schemas.trust import Trust
 from tests.issuer.core.authority import ISSUER, Authority
-from tests.issuer.core.reader import Reader, read, read_audit, until, write
+from tests.issuer.core.deployment import LOG_AGE, Deployment
+from tests.issuer.core.reader import read, read_audit, until, write
 from tests.issuer.core.root_holder import RootHolder
-from tests.issuer.core.streams import Streams
 
-Start = Callable[..., Awaitable[Relay]]
-LOG_AGE = 1000
 sqlite_alone = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-async def start(
+async def deployment(
     authority: Authority, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Start]:
-    """Starts relays of the test's authority and stops them at its end."""
+) -> AsyncIterator[Deployment]:
+    """The test's, in a hurry."""
     monkeypatch.setattr(upkeep, "_EVERY_S", 0.05)
     monkeypatch.setattr(upkeep, "_TRUNCATE_EVERY_S", 0.2)
-    started: list[Relay] = []
-
-    async def start(publication: Publication | None = None, records: int = 5) -> Relay:
-        rules = UpkeepRules(CutRule(records, 10**9), LOG_AGE)
-        settings = KafkaSettings(kafka=kafka, prefix=topics.prefix)
-        relay = authority.relay(settings, publication, rules=rules)
-        started.append(relay)
-        await relay.start()
-        return relay
-
-    yield start
-    for relay in started:
-        await relay.stop()
-
-
-@dataclass
-class Deployment:
-    """An authority, its topics, and streams by hand."""
-
-    authority: Authority
-    streams: Streams
-
-    async def snapshot(self) -> tuple[Manifest, bytes]:
-        """Revoke until a cut is taken, and have it countersigned."""
-        before = self._taken()
-        for _ in range(8):
-            self.authority.block_one_more()
-        await until(lambda: self._taken() > before, "a cut was taken")
-        await self.published()
-        written = await self.streams.write_snapshot()
-        await until(lambda: self._states()[-1] == "countersigned", "it was countersigned")
-        return written
-
-    async def published(self) -> None:
-        status = self.authority.service.status
-        await until(lambda: status().published_n == status().n, "everything is published")
-
-    async def truncated(self) -> tuple[Manifest, Manifest, bytes]:
-        """Two snapshots, of which the first is old by then; the log begins with its record."""
-        first, _ = await self.snapshot()
-        self.authority.clock.now += LOG_AGE
-        second, packed = await self.snapshot()
-        await until(lambda: self.oldest == (first.epoch, first.n), "the log was truncated")
-        await until(lambda: self.stored_from == first.n, "the database has forgotten it")
-        return first, second, packed
-
-    async def bounds(self, topic: str) -> tuple[int, int]:
-        records = await read(self.streams.kafka, topic)
-        return records[0].offset, records[-1].offset
-
-    async def reader(self, manifest: Manifest, packed: bytes) -> Reader:
-        """A service that never read the log: it starts from the snapshot."""
-        topics, kafka = self.streams.topics, self.streams.kafka
-        reader = Reader(ISSUER, self.authority.terms.root)
-        for record in await read(kafka, topics.keys):
-            reader.trust.receive(record.value, record.offset)
-        reader.chain = Chain(reader.trust, manifest.position)
-        reader.table = Table.from_packed(packed, manifest.t)
-        for record in await read(kafka, topics.revocations):
-            for verdict in reader.chain.receive(record.value, 0, record.offset):
-                if verdict.record is not None:
-                    reader.table.apply(verdict.record.rows, verdict.record.t)
-        return reader
-
-    @property
-    def oldest(self) -> tuple[int, int]:
-        with self.authority.storage.read() as session:
-            return oldest_place(session)
-
-    @property
-    def stored_from(self) -> int:
-        """The oldest n in the database."""
-        with self.authority.storage.read() as session:
-            return session.scalar(select(func.min(LogRecord.n))) or 0
-
-    def _taken(self) -> int:
-        return len(self._states())
-
-    def _states(self) -> list[str]:
-        with self.authority.storage.read() as session:
-            return [str(each.state) for each in snapshots_in(session)]
-
-
-@pytest.fixture
-def deployment(authority: Authority, kafka: str, topics: Topics) -> Deployment:
-    """The test's."""
-    return Deployment(authority, Streams(authority, kafka, topics))
+    deployment = Deployment(authority, kafka, topics)
+    yield deployment
+    await deployment.stop()
 
 
 async def test_the_log_begins_with_the_old_cuts_record_and_every_reader_is_right(
-    authority: Authority, deployment: Deployment, start: Start
+    authority: Authority, deployment: Deployment
 ) -> None:
-    await start()
+    await deployment.start()
     first, second, packed = await deployment.truncated()
     log = await read(deployment.streams.kafka, deployment.streams.topics.revocations)
     assert (log[0].offset, log[0].key) == (first.log_offset, str(first.n).encode())
@@ -150,17 +57,17 @@ async def test_the_log_begins_with_the_old_cuts_record_and_every_reader_is_right
 
 @pytest.mark.parametrize("noted", [True, False])
 async def test_after_a_restart_the_relay_publishes_on_and_nothing_again(
-    authority: Authority, deployment: Deployment, start: Start, noted: bool
+    authority: Authority, deployment: Deployment, noted: bool
 ) -> None:
     """Whether it finds its place by its note, or walks the log from where that begins now."""
-    relay = await start()
+    await deployment.start()
     await deployment.truncated()
-    await relay.stop()
+    await deployment.stop()
     if not noted:
         with authority.storage.write() as session:
             session.execute(update(Place).values(first_offset=None))
     _, last = await deployment.bounds(deployment.streams.topics.revocations)
-    await start(records=10**9)
+    await deployment.start(records=10**9)
     receipt = authority.block_one_more()
     assert await authority.service.published(receipt, 20) == "published"
     assert (await deployment.bounds(deployment.streams.topics.revocations))[1] == last + 1
@@ -171,13 +78,13 @@ async def test_after_a_restart_the_relay_publishes_on_and_nothing_again(
 
 @sqlite_alone
 async def test_another_process_takes_over_behind_a_truncated_log(
-    authority: Authority, deployment: Deployment, start: Start
+    authority: Authority, deployment: Deployment
 ) -> None:
-    relay = await start()
+    await deployment.start()
     other, publication = authority.other()
-    await start(publication)
+    await deployment.start(publication)
     await deployment.truncated()
-    await relay.stop()
+    await deployment.stop_first()
     receipt = authority.block_one_more()
     assert await other.published(receipt, 20) == "published"
     await deployment.snapshot()
@@ -186,17 +93,17 @@ async def test_another_process_takes_over_behind_a_truncated_log(
 @sqlite_alone
 @pytest.mark.parametrize("deleted", [False, True])
 async def test_a_truncation_that_was_killed_is_finished_by_the_next_relay(
-    authority: Authority, deployment: Deployment, start: Start, kafka: str, topics: Topics, deleted: bool
+    authority: Authority, deployment: Deployment, kafka: str, topics: Topics, deleted: bool
 ) -> None:
     """Killed once the place was noted, or once Kafka had deleted; the database has forgotten nothing yet."""
-    relay = await start()
+    await deployment.start()
     manifest, packed = await deployment.snapshot()
-    await relay.stop()
+    await deployment.stop()
     with authority.storage.write() as session:
         truncate_to(session, (1, manifest.n))
     if deleted:
         await delete_before(kafka, topics.revocations, manifest.log_offset)
-    await start(records=10**9)
+    await deployment.start(records=10**9)
     receipt = authority.block_one_more()
     assert await authority.service.published(receipt, 20) == "published"
     await until(lambda: deployment.stored_from == manifest.n, "the database has forgotten it")
@@ -206,9 +113,9 @@ async def test_a_truncation_that_was_killed_is_finished_by_the_next_relay(
 
 @sqlite_alone
 async def test_nothing_is_truncated_while_the_newest_snapshot_is_not_whole_on_the_topic(
-    authority: Authority, deployment: Deployment, start: Start, caplog: pytest.LogCaptureFixture
+    authority: Authority, deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await start()
+    await deployment.start()
     await deployment.snapshot()
     second, _ = await deployment.snapshot()
     key = b"chunk/" + second.chunks[0].sha256.hex().encode()
@@ -223,9 +130,9 @@ async def test_nothing_is_truncated_while_the_newest_snapshot_is_not_whole_on_th
 
 @sqlite_alone
 async def test_a_new_epoch_leaves_nothing_of_the_old_one_once_its_first_snapshot_is_old(
-    authority: Authority, deployment: Deployment, start: Start
+    authority: Authority, deployment: Deployment
 ) -> None:
-    await start()
+    await deployment.start()
     await deployment.truncated()
     holder = RootHolder(authority)
     holder.adopt(holder.new_epoch())
@@ -242,13 +149,13 @@ async def test_a_new_epoch_leaves_nothing_of_the_old_one_once_its_first_snapshot
 
 
 async def test_the_keys_topic_is_truncated_behind_the_list_and_the_key_set_in_force(
-    authority: Authority, deployment: Deployment, start: Start, kafka: str, topics: Topics
+    authority: Authority, deployment: Deployment, kafka: str, topics: Topics
 ) -> None:
     holder = RootHolder(authority)
     for _ in range(3):
         old = authority.service.trust().list
         holder.delegate()
-    relay = await start()
+    await deployment.start()
     await deployment.published()
     await write(kafka, topics.keys, *((b"junk", b"junk") for _ in range(70)))
     await until(lambda: documents(authority) == 2, "the older documents are forgotten")
@@ -259,8 +166,8 @@ async def test_the_keys_topic_is_truncated_behind_the_list_and_the_key_set_in_fo
     for offset, value in enumerate(left):
         trust.receive(value, offset)
     assert trust.versions == (4, 4) and not trust.waiting
-    await relay.stop()
-    await start()
+    await deployment.stop()
+    await deployment.start()
     holder.delegate()
     assert await authority.service.published(authority.block_one_more(), 20) == "published"
     assert authority.publication.relay.problem is None
@@ -268,10 +175,10 @@ async def test_the_keys_topic_is_truncated_behind_the_list_and_the_key_set_in_fo
 
 @sqlite_alone
 async def test_a_list_that_only_the_topic_has_is_never_truncated_away(
-    authority: Authority, deployment: Deployment, start: Start, kafka: str, topics: Topics
+    authority: Authority, deployment: Deployment, kafka: str, topics: Topics
 ) -> None:
     """Break-glass: the root's holder writes to the topic among seventy records of junk."""
-    await start()
+    await deployment.start()
     await deployment.published()
     holder = RootHolder(authority)
     listed = holder.signed(holder.in_force.renewed(holder.now, 100))

@@ -34,7 +34,8 @@ class Recovered:
     """The account of one run. `restored` is where the database stood, `head` where it stands now (`dry_run`: would stand).
 
     `taken` counts records, `again` those of our own that were pending and stand behind them now. `foreign` is on the topic
-    and not in the database's history; `database_only` are revocations of the database that Kafka has otherwise.
+    and not in the database's history; `database_only` are revocations of the database that Kafka has otherwise. `snapshot`:
+    the log was truncated beyond the database, and the table at this place, with so many rows, was taken in first.
     """
 
     issuer: str
@@ -53,12 +54,13 @@ class Recovered:
     joined: bool = False
     missing: tuple[Place, Place] | None = None
     database_only: tuple[Revoked, ...] = field(default=())
+    snapshot: tuple[Place, int] | None = None
     seconds: float = 0.0
 
     @property
     def changed(self) -> bool:
         """Whether there was anything to take in."""
-        return bool(self.taken or self.lists or self.key_sets or self.again or self.joined)
+        return bool(self.snapshot or self.taken or self.lists or self.key_sets or self.again or self.joined)
 
     @property
     def next_step(self) -> NextStep:

@@ -3,6 +3,8 @@
 * What follows the database's last signed record is taken in, in order: it is the history that every reader holds.
 * A signed record that the database has otherwise, or that does not follow, is **foreign**: two authorities wrote, or records
   between are lost. It is never resolved here; a new epoch is the answer.
+* Where the log was truncated beyond the database, it begins from a countersigned snapshot instead: `anchor` is the snapshot's
+  own record, which is on the log. What the log still has from before it is in the snapshot.
 * What is foreign and was joined into the database by an earlier run is known.
 * Anything else on the topic is junk. So is what a retired key rewrites of a place that the log has passed, as for the relay.
 """
@@ -18,7 +20,7 @@ from revocast.schemas.record import Position, Record
 from revocast.schemas.trust import Trust
 from revocast.schemas.verdict import Outcome, Verdict
 
-__all__ = ["LogReview", "Place", "Signed"]
+__all__ = ["LogReview", "Place", "Signed", "believed"]
 
 Place = tuple[int, int]
 """(epoch, n)."""
@@ -46,11 +48,28 @@ class Signed:
         return cls(Record.from_event(envelope.event()), envelope.hash, envelope.kid, compact, offset)
 
 
+def believed(value: bytes | None, offset: int, trust: Trust) -> Signed | None:
+    """A record of the log as a reader would believe it, wherever it stands; None: it is junk."""
+    try:
+        envelope = Envelope.parse(value or b"")
+        key = trust.record_key(envelope.kid)
+        if key is None or not envelope.verified_by(key):
+            return None
+        event = envelope.event()
+        if event.issuer != trust.issuer or event.topic != Record.TOPIC:
+            return None
+        found = Signed.read(value or b"", offset)
+    except SchemaError:
+        return None
+    return found if trust.covers_record(found.kid, *found.place) else None
+
+
 class LogReview:
     """Reads the topic from its first record. `trust` has read `revocast.keys` to its end.
 
     `signed` is the database's last signed record, `stored` the hash that it has at a place, `joined` the hashes of the
-    foreign records that it took in earlier.
+    foreign records that it took in earlier. `snapshot`: where the table of a countersigned snapshot stands, which is believed
+    in the place of what the database has.
     """
 
     def __init__(
@@ -59,9 +78,14 @@ class LogReview:
         signed: Position,
         stored: Callable[[Place], bytes | None],
         joined: Collection[bytes] = (),
+        *,
+        snapshot: Position | None = None,
     ) -> None:
-        self._chain = Chain(trust, signed)
-        self._start = signed
+        self._chain = Chain(trust, snapshot or signed)
+        self._start = snapshot or signed
+        self._snapshot = snapshot
+        self.anchor: Signed | None = None
+        """The snapshot's own record, once it was read."""
         self._stored = stored
         self._joined = joined
         self._confirmed = 0
@@ -88,7 +112,7 @@ class LogReview:
 
     def confirm(self, n: int) -> None:
         """The next record of the topic is the stored one with this number, byte for byte."""
-        if n == self._confirmed + 1:
+        if self._confirmed in (0, n - 1):  # a truncated log begins where it begins
             self._confirmed = n
 
     def receive(self, value: bytes | None, offset: int) -> list[Signed]:
@@ -130,6 +154,13 @@ class LogReview:
             each = Signed.read(value, offset)
         except SchemaError:
             return
+        if self._snapshot is not None:
+            place = (self._snapshot.epoch, self._snapshot.n)
+            if each.place == place and each.hash == self._snapshot.hash:
+                self.anchor = self.anchor or each
+                return
+            if each.place < place:
+                return
         retired = self._chain.trust.event_key(each.kid) is None
         if retired and (each.place in self._taken or each.place <= (self._start.epoch, self._confirmed)):
             return

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Insert, Table, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Insert, Select, Table, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from revocast.issuer.storage.tables import LiveRow
 from revocast.schemas.record import Record
 from revocast.schemas.row import Key, Row, Slot
 
-__all__ = ["held_rows", "write_changes"]
+__all__ = ["held_rows", "rows_between", "write_changes"]
 
 _TABLE: Final[Table] = LiveRow.metadata.tables[LiveRow.__tablename__]
 _COLUMNS: Final = _TABLE.c
@@ -25,12 +25,14 @@ _DELETE: Final = delete(_TABLE).where(*(_COLUMNS[name] == bindparam(f"key_{name}
 
 def held_rows(session: Session, fingerprints: Iterable[bytes]) -> dict[Key, Row]:
     """What stands under these fingerprints, dead rows included. At most 1,000."""
-    found = session.execute(_HELD.where(_COLUMNS.fingerprint.in_(set(fingerprints))))
-    rows = (
-        Row(fingerprint, kind, Slot(slot), cutoff=cutoff, expires_at=expires_at)
-        for fingerprint, kind, slot, cutoff, expires_at in found
-    )
-    return {row.key: row for row in rows}
+    return _by_key(session, _HELD.where(_COLUMNS.fingerprint.in_(set(fingerprints))))
+
+
+def rows_between(session: Session, after: Key, last: Key | None) -> dict[Key, Row]:
+    """The rows behind one key up to another (None: up to the end), dead ones included."""
+    key = tuple_(*(_COLUMNS[name] for name in _KEY))
+    query = _HELD.where(key > after)
+    return _by_key(session, query if last is None else query.where(key <= last))
 
 
 def write_changes(
@@ -59,6 +61,14 @@ def write_changes(
     for loaded in session.identity_map.values():
         if isinstance(loaded, LiveRow):
             session.expire(loaded)  # what was read before is not what is there now
+
+
+def _by_key(session: Session, query: Select[Any]) -> dict[Key, Row]:
+    rows = (
+        Row(fingerprint, kind, Slot(slot), cutoff=cutoff, expires_at=expires_at)
+        for fingerprint, kind, slot, cutoff, expires_at in session.execute(query)
+    )
+    return {row.key: row for row in rows}
 
 
 def _authors(written: Sequence[Written], parts: Sequence[Part]) -> dict[Key, tuple[Written, Part]]:

@@ -5,11 +5,11 @@ Every function runs in the caller's transaction, behind the locked head. The tab
 unless it is one of `names`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from revocast.issuer.authority.log import changes
@@ -17,8 +17,10 @@ from revocast.issuer.authority.recovery import Signed
 from revocast.issuer.authority.revocations import Named, Part, Unnamed, Written
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.errors import Conflict
+from revocast.issuer.storage.live_rows import rows_between, write_changes
 from revocast.issuer.storage.live_set import selector_of
 from revocast.issuer.storage.log import as_row, parts_of, published_place, rows_of
+from revocast.issuer.storage.snapshots import oldest_place, truncate_to
 from revocast.issuer.storage.tables import (
     ClientTable,
     ForeignRecord,
@@ -27,7 +29,7 @@ from revocast.issuer.storage.tables import (
     LogRecord,
     SigningKey,
 )
-from revocast.schemas.record import Position
+from revocast.schemas.record import Position, Record
 from revocast.schemas.row import Key, Row, pack_rows, unpack_rows
 from revocast.schemas.selector import Selector, kind_name
 from revocast.schemas.table import Table
@@ -42,6 +44,7 @@ __all__ = [
     "replace_table",
     "set_aside",
     "signed_position",
+    "start_from_snapshot",
     "stored_table",
     "take_records",
     "unsigned_after",
@@ -146,20 +149,12 @@ def set_aside(
         known = names.get(row.fingerprint)
         return known if known and terms.name(known)[1] == row.kind else _name(row, terms, {})
 
-    aside = [
-        SetAside(
-            tuple(Written(named(row), row) for row in rows),
-            record.actor,
-            record.reason,
-            tuple(parts_of(record)),
-        )
-        for record, rows in unsigned
-        if rows
-    ]
+    aside = [_aside(record, rows, named) for record, rows in unsigned if rows]
     for record, _ in unsigned:
         session.delete(record)
     session.flush()
-    table, wrote = Table(), dict[Key, tuple[LogRecord, Part]]()
+    table, wrote, lifted = Table(), dict[Key, tuple[LogRecord, Part]](), set[Key]()
+    truncated = oldest_place(session) > (last.epoch, 1)
     for record in _records(session, last.epoch):
         asked = [part for part in parts_of(record) for _ in range(part.rows)]
         rows = [
@@ -169,9 +164,13 @@ def set_aside(
         ]
         table.apply((row for row, _ in rows), record.t)
         wrote |= {row.key: (record, part) for row, part in rows}
+        lifted |= {row.key for row, _ in rows if row.lift}
     table.apply((), last.t)
     held = {row.key: row for row in table}
     for key in live.keys() | held.keys():
+        if truncated and key not in lifted:
+            # What it held may be written in what was forgotten. It keeps what it joined to that: it is written again.
+            continue
         row = held.get(key)
         if row is None:
             session.delete(live[key])
@@ -185,9 +184,69 @@ def set_aside(
     return aside
 
 
+def start_from_snapshot(
+    session: Session,
+    head: Head,
+    anchor: Signed,
+    pieces: Iterable[bytes],
+    last: Position,
+    terms: Terms,
+    names: Names,
+) -> list[SetAside]:
+    """Bring table and log to a snapshot, whose record is `anchor` and whose packed rows come in ascending `pieces`.
+
+    Rows that are the same keep their names. What this database has unsigned after `last` is taken back, to be written again.
+    """
+    after = tuple_(LogRecord.epoch, LogRecord.n) > (last.epoch, last.n)
+    records = session.scalars(select(LogRecord).where(after).order_by(LogRecord.epoch, LogRecord.n))
+    unsigned = [(record, unpack_rows(record.rows)) for record in records if record.rows]
+    live = _live(session, {row.fingerprint for _, rows in unsigned for row in rows})
+    known = {(row.fingerprint, row.kind): selector_of(row) for row in live.values()}
+
+    def named(row: Row) -> Named:
+        return known.get((row.fingerprint, row.kind)) or _name(row, terms, names)
+
+    aside = [_aside(record, rows, named) for record, rows in unsigned]
+    session.expire_all()
+    _replace_rows(session, anchor.record, pieces, terms, names)
+    session.execute(delete(LogRecord))
+    session.add(_log_record(anchor))
+    record = anchor.record
+    if head.epoch != record.epoch or head.live_set_n is None:
+        head.live_set_n = record.n  # nothing is cut before it is closed
+    head.epoch, head.n, head.hash, head.t, head.reissued = record.epoch, record.n, anchor.hash, record.t, None
+    place = published_place(session)
+    place.epoch, place.n = anchor.place
+    place.next_offset, place.first_offset = anchor.offset + 1, None
+    session.flush()
+    truncate_to(session, anchor.place)
+    return aside
+
+
+def _replace_rows(
+    session: Session, record: Record, pieces: Iterable[bytes], terms: Terms, names: Names
+) -> None:
+    after: Key = (b"", 0, 0)
+    for piece in pieces:
+        rows = {row.key: row for row in unpack_rows(piece)}
+        last = max(rows)
+        held = rows_between(session, after, last)
+        changed = {key: rows.get(key) for key in rows.keys() | held.keys() if rows.get(key) != held.get(key)}
+        written = written_by((row for row in changed.values() if row is not None), terms, names)
+        write_changes(session, changed, record, written, [Part(len(written), _ACTOR, _REASON)])
+        after = last
+    held = rows_between(session, after, None)
+    write_changes(session, dict.fromkeys(held), record, (), ())
+
+
+def _aside(record: LogRecord, rows: Sequence[Row], named: Callable[[Row], Named]) -> SetAside:
+    written = tuple(Written(named(row), row) for row in rows)
+    return SetAside(written, record.actor, record.reason, tuple(parts_of(record)))
+
+
 def unsigned_after(session: Session, last: Position) -> int:
-    """How many records with rows `set_aside` would take back."""
-    after = LogRecord.epoch == last.epoch, LogRecord.n > last.n, LogRecord.rows != b""
+    """How many records with rows would be taken back."""
+    after = tuple_(LogRecord.epoch, LogRecord.n) > (last.epoch, last.n), LogRecord.rows != b""
     return session.scalar(select(func.count()).select_from(LogRecord).where(*after)) or 0
 
 

@@ -9,6 +9,7 @@ from revocast.schemas.events import Envelope
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.record import Record
 from revocast.schemas.row import Row, Slot
+from revocast.schemas.rows import Rows
 from revocast.schemas.selector import BUILT_IN_KINDS
 
 TITLE = "Forged and replayed records on the log"
@@ -39,7 +40,7 @@ def play(stage: Stage) -> None:
         n=head["n"] + 1,
         prev=bytes.fromhex(head["hash"]),
         t=head["t"],
-        rows=(row,),
+        rows=Rows.of([row]),
         delegations=1,
         key_set=1,
     )

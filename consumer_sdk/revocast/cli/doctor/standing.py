@@ -8,6 +8,7 @@ from revocast.cli.doctor.start import Rehearsal
 from revocast.cli.times import show_time
 from revocast.schemas.delegating import expiry_warning
 from revocast.sdk.core import GuardCore
+from revocast.sdk.freshness import State
 from revocast.sdk.instant import Instant
 
 __all__ = ["judge"]
@@ -104,11 +105,11 @@ def _clock(core: GuardCore, now: Instant) -> Iterator[Finding]:
 def _start(rehearsal: Rehearsal) -> Finding:
     core, position = rehearsal.core, rehearsal.core.chain.position
     at = f"record {position.epoch}/{position.n}" if position else "nothing"
-    if rehearsal.seconds is None:
+    if rehearsal.seconds is None or core.state is not State.READY:
         problem = f"; {rehearsal.problem}" if rehearsal.problem else ""
         return fail(
             _START,
-            f"a guard would not become ready: {core.missing()}{problem}",
+            f"a guard would not become ready, or not stay so: {core.missing()}{problem}",
             "`revocast log verify` looks at the whole log; docs/embedding.md says what heals what.",
         )
     return ok(

@@ -68,7 +68,8 @@ def _not_writable(settings: GuardSettings) -> str:
     try:
         if not folder.exists():
             ancestor = next(parent for parent in folder.parents if parent.exists())
-            return "" if os.access(ancestor, os.W_OK | os.X_OK) else f"{ancestor} is not ours to write"
+            ours = ancestor.is_dir() and os.access(ancestor, os.W_OK | os.X_OK)
+            return "" if ours else f"{ancestor} is not a folder of ours"
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:

@@ -331,11 +331,7 @@ class GuardCore:
 
     def health(self, now: Instant) -> Health:
         """A snapshot for people and probes."""
-        keyring, denylist = self.verifier.keyring, self.verifier.denylist
-        signatures = self.verifier.signatures.name
-        return health_of(
-            self.trust, self.chain, self.freshness, keyring, denylist, signatures, self.counters, now
-        )
+        return health_of(self.trust, self.chain, self.freshness, self.verifier, self.counters, now)
 
     # --- inside
 

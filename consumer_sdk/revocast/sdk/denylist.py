@@ -15,6 +15,7 @@
 """
 
 import struct
+import sys
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
@@ -24,11 +25,13 @@ from revocast.schemas.table import packed_rows, step_packed
 from revocast.sdk.merging import Merge, merged
 from revocast.sdk.packed import PackedBase
 
-__all__ = ["Absent", "DenyList", "Named", "Refusal"]
+__all__ = ["Absent", "DenyList", "Named", "Refusal", "Size"]
 
 _ROW: Final = struct.Struct(">11s9s")
 _FIELDS: Final = struct.Struct(">11xBII")
 _STAMP: Final = 8
+_ENTRY_BYTES: Final = sys.getsizeof(bytes(11)) + sys.getsizeof(bytes(_STAMP))
+"""Of an entry without its rows, beside its place in the dictionary."""
 _OVERLAY_AT_LEAST: Final = 32_768
 _OVERLAY_SHARE: Final = 128
 _DEAD_SHARE: Final = 0.25
@@ -60,6 +63,15 @@ class Refusal(NamedTuple):
 
     kind: int
     slot: Slot
+
+
+class Size(NamedTuple):
+    """Rows and bytes: of the base with its index, which processes of a host can share, and of the overlay, which is this process's own."""
+
+    base_rows: int
+    overlay_rows: int
+    base_bytes: int
+    overlay_bytes: int
 
 
 class _View(NamedTuple):
@@ -97,6 +109,13 @@ class DenyList:
     def base(self) -> PackedBase:
         """The base in use."""
         return self._view.base
+
+    @property
+    def size(self) -> Size:
+        """What it takes, now."""
+        overlay, base, rows = self._view.overlay, self._view.base, self._overlay_rows
+        entries = len(overlay) * _ENTRY_BYTES + rows * ROW_SIZE
+        return Size(len(base), rows, len(base.rows) + len(base.index_bytes), sys.getsizeof(overlay) + entries)
 
     def apply(self, rows: Iterable[Row], t: int, n: int | None = None) -> None:
         """Apply record `n` (by default the next), whose time is `t`: its rows in their order, best as the record's `Rows`."""

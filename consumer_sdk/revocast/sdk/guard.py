@@ -247,7 +247,7 @@ class Guard:
             counted["jwks"] = dict(self._foreign.counters)
         counters = {f"{of}.{name}": n for of, counts in counted.items() for name, n in counts.items()}
         foreign = self._foreign.health(self._clock()) if self._foreign is not None else {}
-        return health.adding(counters, self._warnings().values(), foreign)
+        return health.adding(counters, self._warnings().values(), self._source.origin, foreign)
 
     def on_change(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, on the guard's loop. What it raises is logged."""

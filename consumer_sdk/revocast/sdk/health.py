@@ -7,12 +7,12 @@ from typing import Any, Final
 from revocast.schemas.chain import Chain
 from revocast.schemas.delegating import expiry_warning
 from revocast.schemas.trust import Trust
-from revocast.sdk.denylist import DenyList
+from revocast.sdk.denylist import Size
 from revocast.sdk.freshness import Freshness, State
 from revocast.sdk.instant import Instant
 from revocast.sdk.jwks.source import SourceHealth
-from revocast.sdk.keyring import Keyring
 from revocast.sdk.signatures import Signatures
+from revocast.sdk.verifier import Verifier
 
 __all__ = ["Health", "health_of", "warnings_of"]
 
@@ -23,8 +23,10 @@ _SKEW_WARNING: Final = 5
 class Health:
     """A moment's state. Ages and `clock_skew` in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
-    `rows` and `keys` are counts. `signatures` names what checks them. `counters` counts records by `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to
-    the issuer by `introspection.<outcome>`, requests for foreign key sets by `jwks.<outcome>` and changes of state by
+    `lag` is by how many records the log has been read less far than the newest checkpoint says (None: not comparable yet). `rows`,
+    `keys` and `remembered` (tokens) are counts; `size` is the deny-list in rows and bytes, base and overlay. `origin` is where the start
+    began: `local copy`, `snapshot` or `log`. `signatures` names what checks them. `counters` counts records by
+    `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to the issuer by `introspection.<outcome>`, requests for foreign key sets by `jwks.<outcome>` and changes of state by
     `transition.<before>.<after>`. `warnings` are sentences. `foreign` is how the key sets of foreign issuers stand.
     """
 
@@ -39,11 +41,15 @@ class Health:
     link_age: float | None
     authority_age: float | None
     clock_skew: int | None
+    lag: int | None
     rows: int
+    size: Size
     keys: int
+    remembered: int
     signatures: Signatures
     counters: Mapping[str, int]
     warnings: tuple[str, ...]
+    origin: str = ""
     foreign: Mapping[str, SourceHealth] = field(default_factory=dict)
 
     @property
@@ -52,28 +58,31 @@ class Health:
         return self.state is State.READY
 
     def adding(
-        self, counters: Mapping[str, int], warnings: Iterable[str], foreign: Mapping[str, SourceHealth]
+        self,
+        counters: Mapping[str, int],
+        warnings: Iterable[str],
+        origin: str,
+        foreign: Mapping[str, SourceHealth],
     ) -> "Health":
-        """The same, with more counters and warnings, and with the foreign issuers."""
+        """The same, with more counters and warnings, with where the start began, and with the foreign issuers."""
         return replace(
             self,
             counters={**self.counters, **counters},
             warnings=(*self.warnings, *warnings),
+            origin=origin,
             foreign=foreign,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "ready": self.ready}
+        return {**asdict(self), "size": self.size._asdict(), "ready": self.ready}
 
 
 def health_of(
     trust: Trust,
     chain: Chain,
     freshness: Freshness,
-    keyring: Keyring,
-    denylist: DenyList,
-    signatures: Signatures,
+    verifier: Verifier,
     counters: Mapping[str, int],
     now: Instant,
 ) -> Health:
@@ -91,12 +100,22 @@ def health_of(
         link_age=freshness.link_age(now),
         authority_age=freshness.authority_age(now),
         clock_skew=freshness.clock_skew,
-        rows=len(denylist),
-        keys=len(keyring),
-        signatures=signatures,
+        lag=_lag(chain),
+        rows=len(verifier.denylist),
+        size=verifier.denylist.size,
+        keys=len(verifier.keyring),
+        remembered=verifier.remembered,
+        signatures=verifier.signatures.name,
         counters=dict(counters),
         warnings=tuple(warnings_of(trust, freshness, now).values()),
     )
+
+
+def _lag(chain: Chain) -> int | None:
+    position, checkpoint = chain.position, chain.checkpoint
+    if position is None or checkpoint is None or position.epoch != checkpoint.epoch:
+        return None
+    return max(0, checkpoint.n - position.n)
 
 
 def warnings_of(trust: Trust, freshness: Freshness, now: Instant) -> dict[str, str]:

@@ -64,6 +64,11 @@ class KafkaSource:
         """What keeps it from working right now."""
         return self._pin_problem or (self._follower.problem if self._follower else "")
 
+    @property
+    def origin(self) -> str:
+        """Where the core in force began."""
+        return self._follower.beginning.origin if self._follower else ""
+
     async def open(self) -> GuardCore:
         """Pin the root: configured, else remembered, else fetched from the issuer."""
         settings = self._settings

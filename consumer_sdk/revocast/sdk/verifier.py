@@ -55,6 +55,11 @@ class Verifier:
         self._young: dict[str, _Known] = {}
         self._old: dict[str, _Known] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many tokens are remembered."""
+        return len(self._young) + len(self._old)
+
     def rows_changed(self) -> None:
         """Rows were written: every remembered token is looked up again."""
         self._generation += 1

@@ -26,7 +26,20 @@ def walked(authority: Authority, root: str | None = None) -> LogWalk:
     list(walk.finish())
     for message in authority.checkpoints.messages:
         walk.receive_checkpoint(message.value, authority.now, message.offset)
+    if walk.begins:
+        for message in authority.snapshots.messages:
+            walk.receive_snapshot(message.value)
     return walk
+
+
+def cut_off(authority: Authority) -> int:
+    """Truncate the log behind a cut; its n."""
+    cut = authority.position.n
+    offset = next(each.offset for each in authority.log.messages if each.key == str(cut).encode())
+    authority.block(authority.subject("dave"))
+    authority.checkpoint()
+    authority.log.truncate(offset)
+    return cut
 
 
 def test_a_whole_log_gives_the_table_of_the_issuer(authority: Authority) -> None:
@@ -78,3 +91,36 @@ def test_a_new_epoch_re_issues_the_live_set_and_is_walked_to_its_end(authority: 
 
 def test_without_a_list_under_the_pinned_root_nothing_is_believed(authority: Authority) -> None:
     assert walked(authority, root="x" * 43).problem == "there is no delegation list under this root"
+
+
+def test_a_log_that_was_truncated_behind_a_countersigned_snapshot_is_whole_from_there_on(
+    authority: Authority,
+) -> None:
+    authority.snapshot()
+    cut = cut_off(authority)
+    walk = walked(authority)
+    assert walk.problem is None
+    assert walk.begins == walk.snapshot == (1, cut)
+    assert walk.chain.position == authority.position and not walk.table_known
+    authority.new_epoch()
+    walk = walked(authority)
+    assert walk.table_known and walk.table.pack() == authority.table.pack()
+
+
+def test_a_log_that_was_truncated_without_a_snapshot_of_what_was_before_is_not_whole(
+    authority: Authority,
+) -> None:
+    authority.write_snapshot()
+    cut = cut_off(authority)
+    assert walked(authority).problem == (
+        f"begins with record {cut} of epoch 1, and no countersigned snapshot holds what was before it"
+    )
+
+
+def test_a_log_that_begins_with_another_record_than_a_cuts_is_not_whole(authority: Authority) -> None:
+    authority.snapshot()
+    for _ in range(2):
+        authority.log.drop(0)
+    assert walked(authority).problem == (
+        "breaks before its first record: record 1 is missing and later ones are there"
+    )

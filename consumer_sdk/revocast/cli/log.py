@@ -28,6 +28,7 @@ __all__ = ["app"]
 app = typer.Typer(help="The signed log: read from Kafka, verified here.", no_args_is_help=True)
 
 _SHOWN_ODDITIES = 20
+_SNAPSHOT_RECORDS = 1000  # a snapshot of ten million rows has a quarter of that
 _CHECKPOINTS = 100  # the newest is enough; some more in case the last ones are forged
 
 
@@ -69,6 +70,8 @@ def show(
 def verify(as_json: AsJson = False) -> Answer:
     """Walk the chain from its first record and say whether it is whole, or where it breaks.
 
+    A log that was truncated begins with the record of a cut: then a countersigned snapshot must hold what was before it.
+
     The root is REVOCAST_ROOT, else what the issuer answers now. Exit code 1: the log is not whole. Records that no reader
     believes are listed; they break nothing.
     """
@@ -85,7 +88,10 @@ def verify(as_json: AsJson = False) -> Answer:
         "n": position.n if position else None,
         "t": position.t if position else None,
         "hash": position.hash.hex() if position else None,
-        "table": {"rows": len(walk.table), "sha256": walk.table.digest().hex()},
+        "begins": {"epoch": walk.begins[0], "n": walk.begins[1]} if walk.begins else None,
+        "table": (
+            {"rows": len(walk.table), "sha256": walk.table.digest().hex()} if walk.table_known else None
+        ),
         "checkpoint": {"n": checkpoint.n, "t": checkpoint.t} if checkpoint else None,
         "counts": {str(outcome): count for outcome, count in sorted(walk.counts.items())},
         "signed_by": walk.signers,
@@ -106,11 +112,17 @@ def verify(as_json: AsJson = False) -> Answer:
 def _report(walk: LogWalk, data: dict[str, Any]) -> list[str]:
     said = [f"not whole: {walk.problem}"] if walk.problem else ["whole: every record follows the one before"]
     if position := walk.chain.position:
+        first = walk.begins[1] if walk.begins and not walk.table_known else 1
         said.append(
-            f"  epoch {position.epoch}, records 1 to {position.n}, the last of {show_time(position.t)}"
+            f"  epoch {position.epoch}, records {first} to {position.n}, the last of {show_time(position.t)}"
         )
         said.append(f"  head   {data['hash']}")
-        said.append(f"  table  {data['table']['rows']} rows, sha256 {data['table']['sha256']}")
+        if data["table"]:
+            said.append(f"  table  {data['table']['rows']} rows, sha256 {data['table']['sha256']}")
+        elif walk.snapshot:
+            said.append(
+                f"  table  not in these records alone: the snapshot of record {walk.snapshot[1]} holds it"
+            )
     if checkpoint := walk.chain.checkpoint:
         said.append(f"  newest checkpoint: n = {checkpoint.n}, {show_time(checkpoint.t)}")
     said.append(
@@ -148,6 +160,9 @@ async def _walk(each: Callable[[Verdict], None] = lambda _: None) -> LogWalk:
         await _read_keys(kafka, walk)
     for verdict in walk.finish():
         each(verdict)
+    if walk.begins:
+        async for record in read_to_end(kafka, topics.snapshots, last=_SNAPSHOT_RECORDS):
+            walk.receive_snapshot(record.value)
     for record in checkpoints:
         walk.receive_checkpoint(record.value, time.time(), record.offset)
     return walk

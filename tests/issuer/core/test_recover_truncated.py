@@ -38,10 +38,10 @@ async def restored(deployment: Deployment, backup: Backup) -> None:
     deployment.authority.publication.forget()
 
 
-async def recovered(deployment: Deployment, **options: bool) -> Recovered:
+async def recovered(deployment: Deployment, *, dry_run: bool = False) -> Recovered:
     authority = deployment.authority
     return await recover(
-        authority.storage, authority.keystore, deployment.settings, clock=authority.clock, **options
+        authority.storage, authority.keystore, deployment.settings, clock=authority.clock, dry_run=dry_run
     )
 
 
@@ -66,7 +66,11 @@ async def test_a_database_from_before_the_truncation_starts_from_the_snapshot_an
     tried = await recovered(deployment, dry_run=True)
     assert authority.service.status().n < before.n
     account = await recovered(deployment)
-    assert account.snapshot == tried.snapshot is not None and account.next_step is NextStep.START
+    assert (
+        account.snapshot is not None
+        and account.snapshot == tried.snapshot
+        and account.next_step is NextStep.START
+    )
     after = authority.service.status()
     assert (after.n, after.table) == (before.n, before.table)
     rows, _ = authority.service.list_revocations(limit=1000)

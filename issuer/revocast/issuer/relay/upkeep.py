@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from revocast.issuer.authority.cutting import CutRule
-from revocast.issuer.errors import IssuerError
+from revocast.issuer.errors import Conflict, IssuerError
 from revocast.issuer.relay.countersigning import Countersigner
 from revocast.issuer.relay.keys_truncating import KeysTruncation
 from revocast.issuer.relay.publisher import Parts, Publisher
@@ -53,6 +53,7 @@ class Upkeep:
 
     async def run(self, publisher: Publisher, producer: AIOKafkaProducer) -> None:
         """Until cancelled."""
+        said = ""
         while True:
             try:
                 async with self._consumers() as consumers:
@@ -63,7 +64,8 @@ class Upkeep:
                     raise
                 _LOG.warning("upkeep of snapshots: the connection was lost; trying again")
             except (KafkaError, IssuerError, OSError) as error:
-                _LOG.warning("upkeep of snapshots: %s: %s; trying again", type(error).__name__, error)
+                if said != (said := f"{type(error).__name__}: {error}"):
+                    _LOG.warning("upkeep of snapshots: %s; trying again", said)
             except Exception:  # a defect here must not be silent, and must not end publishing either
                 _LOG.exception("upkeep of snapshots: unexpected; trying again")
             await asyncio.sleep(_RETRY_S)
@@ -119,6 +121,10 @@ class Upkeep:
         try:
             for consumer in (consumers.reading, consumers.asking):
                 await consumer.start()
+            # Asked for by name, a missing topic would be created by some brokers, with a configuration that loses records.
+            missing = {topics.snapshots, topics.revocations, topics.keys} - await consumers.asking.topics()
+            if missing:
+                raise Conflict(f"no such topic: {', '.join(sorted(missing))}; run `revocast topics ensure`")
             consumers.reading.assign(
                 [TopicPartition(topic, 0) for topic in (topics.snapshots, topics.revocations, topics.keys)]
             )

@@ -1,12 +1,15 @@
 """A guard's metrics, as Prometheus reads them."""
 
+import re
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from revocast.sdk import Guard, TokenRevoked
-from revocast.sdk.integrations.prometheus import GuardCollector
+from revocast.sdk.integrations.figures import FIGURES
+from revocast.sdk.integrations.prometheus import GuardCollector, name_of
 from revocast.testing import Authority, InMemoryGuard
 
 
@@ -53,6 +56,19 @@ def test_what_the_guard_knows_of_itself_is_scraped(
     assert found["records_total,outcome=rejected,topic=log"] == 1
     assert found["refusals_total,code=token_revoked"] == 1
     assert found["delegations_expiry_timestamp_seconds"] > revocast_authority.now
+    assert found["records_behind"] == 0
+    assert found["table_rows,part=base"] == 0
+    assert found["table_rows,part=overlay"] == 1
+    assert found["table_bytes,part=overlay"] > 20
+
+
+def test_every_name_is_one_that_prometheus_likes() -> None:
+    for figure in FIGURES:
+        name = name_of(figure)
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
+        assert not name.endswith("_total")
+        assert all(re.fullmatch(r"[a-z_]+", label) for label in figure.labels)
+    assert len({name_of(figure) for figure in FIGURES}) == len(FIGURES)
 
 
 def test_a_guard_that_was_not_started_has_a_state_and_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """Revocable JWTs without a network call on the request path: the guard that services embed."""
 
 from revocast.schemas.errors import SettingsError
+from revocast.schemas.json_log import JsonFormatter
 from revocast.sdk.claims import Claims
 from revocast.sdk.errors import (
     AlgorithmNotAllowed,
@@ -43,6 +44,7 @@ __all__ = [
     "Health",
     "InsufficientScope",
     "IssuerUnavailable",
+    "JsonFormatter",
     "PinFailed",
     "RequestMalformed",
     "RevocastError",

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
 
 from revocast.schemas.errors import SettingsError
+from revocast.schemas.json_log import facts
 from revocast.schemas.record import Position
 from revocast.sdk.background import BackgroundLoop
 from revocast.sdk.bearer import bearer_token
@@ -245,6 +246,7 @@ class Guard:
         }
         if self._foreign is not None:
             counted["jwks"] = dict(self._foreign.counters)
+            counted["unknown_kid"] = dict(self._foreign.misses)
         counters = {f"{of}.{name}": n for of, counts in counted.items() for name, n in counts.items()}
         foreign = self._foreign.health(self._clock()) if self._foreign is not None else {}
         return health.adding(counters, self._warnings().values(), self._source.origin, foreign)
@@ -429,7 +431,9 @@ class Guard:
             self._refused[error.code] += 1
         if self.settings.mode == "enforce":
             raise error
-        logger.info("shadow: would have refused a token: %s", error.code)
+        logger.info(
+            "shadow: would have refused a token: %s", error.code, extra=facts(event="shadow", code=error.code)
+        )
         try:
             # Authentic claims, or none: not even shadow mode hands out what no trusted key has signed.
             return self._started().verifier.authenticate(token)

@@ -26,7 +26,8 @@ class Health:
     `lag` is by how many records the log has been read less far than the newest checkpoint says (None: not comparable yet). `rows`,
     `keys` and `remembered` (tokens) are counts; `size` is the deny-list in rows and bytes, base and overlay. `origin` is where the start
     began: `local copy`, `snapshot` or `log`. `signatures` names what checks them. `counters` counts records by
-    `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to the issuer by `introspection.<outcome>`, requests for foreign key sets by `jwks.<outcome>` and changes of state by
+    `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to the issuer by `introspection.<outcome>`, requests for foreign key sets by
+    `jwks.<outcome>`, foreign tokens under unknown keys by `unknown_kid.<outcome>` and changes of state by
     `transition.<before>.<after>`. `warnings` are sentences. `foreign` is how the key sets of foreign issuers stand.
     """
 

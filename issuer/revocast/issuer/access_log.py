@@ -11,6 +11,8 @@ from http import HTTPMethod
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from revocast.schemas.json_log import facts
+
 __all__ = ["AccessLog"]
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,11 @@ class AccessLog:
             route = getattr(scope.get("route"), "path", "-")
             method = scope["method"] if scope["method"] in _METHODS else "-"
             milliseconds = (time.perf_counter() - began) * 1000
-            log.info("%s %s %s %d %.1f ms", _address(scope), method, route, status, milliseconds)
+            address, seconds = _address(scope), round(milliseconds / 1000, 6)
+            said = facts(
+                event="request", address=address, method=method, route=route, status=status, seconds=seconds
+            )
+            log.info("%s %s %s %d %.1f ms", address, method, route, status, milliseconds, extra=said)
 
 
 def _address(scope: Scope) -> str:

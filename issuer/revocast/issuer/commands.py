@@ -188,7 +188,7 @@ def serve_issuer(
 
     with explained(as_json=False):
         settings = IssuerSettings.from_env(home=home, listen=listen, relay=relay)
-        configure_logs(settings.log_level)
+        configure_logs(settings)
         application = create_app(settings)
     try:
         uvicorn.run(

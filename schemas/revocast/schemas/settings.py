@@ -61,6 +61,9 @@ class LogSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="what goes to standard error; debug: the libraries' own debugging, too"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="how it is written: text, a line an event; json: an object an event"
+    )
 
 
 class KafkaSettings(Settings):

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from revocast.schemas.errors import SettingsError, SignerError
+from revocast.schemas.json_log import JsonFormatter
+from revocast.schemas.settings import LogSettings
 from revocast.streams.errors import KafkaAway, StreamsError
 from revocast.streams.settings import StreamsSettings
 
@@ -35,16 +37,19 @@ def streams(
 
     try:
         settings = StreamsSettings.from_env(streams_listen=listen, streams_datadir=datadir)
-        _configure_logs(settings.log_level)
+        _configure_logs(settings)
         raise typer.Exit(asyncio.run(run(settings)))
     except (SettingsError, SignerError, StreamsError) as error:
         typer.echo(f"revocast serve streams: {error}", err=True)
         raise typer.Exit(_FAILED if isinstance(error, KafkaAway) else _MISUSED) from None
 
 
-def _configure_logs(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if level != "debug":
+def _configure_logs(settings: LogSettings) -> None:
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    if settings.log_level != "debug":
         for chatty in ("faust", "mode"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         # While a broker is away it tells several times a second what this program says once.

@@ -42,10 +42,13 @@ def check_can_fetch() -> None:
 
 
 class ForeignKeys:
-    """`changed` is called on the loop whenever an issuer's keys are others than before. `counters` counts fetches and misses."""
+    """`changed` is called on the loop whenever an issuer's keys are others than before. `counters` counts fetches by outcome, and
+    `misses` tokens under unknown keys by what they came to.
+    """
 
     def __init__(self, settings: GuardSettings, clock: Clock, changed: Callable[[], None]) -> None:
         self.counters: Counter[str] = Counter()
+        self.misses: Counter[str] = Counter()
         self._settings = settings
         self._clock = clock
         self._changed = changed
@@ -212,7 +215,7 @@ class ForeignKeys:
         with self._lock:
             miss = source.missed(kid, now.monotonic)
             wait = source.retry_after(now.monotonic)
-        self.counters[f"unknown_{miss.name.lower()}"] += 1
+        self.misses[miss.name.lower()] += 1
         if miss is Miss.REFRESHING:
             self._wake(issuer)
         refreshing = issuer if miss is Miss.REFRESHING else None

@@ -9,6 +9,7 @@ from typing import Final
 
 from revocast.dev.docs.command_line import command_line
 from revocast.dev.docs.links import dead_links
+from revocast.dev.docs.metrics_table import metrics_table
 from revocast.dev.docs.openapi import issuer_openapi
 from revocast.dev.docs.settings_tables import settings_tables
 from revocast.dev.docs.state_diagrams import state_diagrams
@@ -20,6 +21,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "cli.md": command_line,
         "issuer-openapi.json": issuer_openapi,
+        "metrics.md": metrics_table,
         "settings.md": settings_tables,
         "states.md": state_diagrams,
         "topics.md": topics_table,

@@ -15,11 +15,14 @@ from revocast.schemas.selector import FINGERPRINT_SIZE, Selector
 __all__ = ["ROW_KEY", "key_of", "live_rows_after", "packed_buckets", "selector_of"]
 
 _BATCH: Final = 2000
-# 64 is the slot in the flags of a packed row.
+# 64 is the slot in the flags of a packed row. SQLite would follow the key's index from row to row, all over the file: reading
+# it from end to end and sorting takes half as long, and lets go of the interpreter meanwhile.
 _ALIVE: Final = (
-    "SELECT fingerprint, kind + slot * 64, cutoff, expires_at FROM live_row WHERE expires_at > {} "
+    "SELECT fingerprint, kind + slot * 64, cutoff, expires_at FROM live_row {} WHERE expires_at > {} "
     "ORDER BY fingerprint, kind, slot"
 )
+_ON_SQLITE: Final = _ALIVE.format("NOT INDEXED", "?")
+_ON_POSTGRESQL: Final = _ALIVE.format("", "%s")
 ROW_KEY: Final = (LiveRow.fingerprint, LiveRow.kind, LiveRow.slot)
 
 
@@ -43,7 +46,7 @@ def packed_buckets(
     named = ("revocast_live_set",) if postgresql else ()  # or all rows would come at once
     cursor = held.connection.cursor(*named)
     try:
-        cursor.execute(_ALIVE.format("%s" if postgresql else "?"), (t,))
+        cursor.execute(_ON_POSTGRESQL if postgresql else _ON_SQLITE, (t,))
         fields = chain.from_iterable(_batches(cursor, pause))
         for prefix, same in groupby(fields, key=lambda row: row[0][:2]):
             yield int.from_bytes(prefix, "big"), pack_fields(same)

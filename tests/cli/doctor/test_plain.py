@@ -122,6 +122,7 @@ async def test_a_clock_that_is_off_is_told_by_how_much(
         report = await doctor(deployment.environ)
     assert report.verdicts("clock") == {verdict}, report.lines
     assert says in report.about("clock")
+    assert "Kafka's timestamps agree with this host" in report.about("clock")
 
 
 async def test_a_root_of_another_deployment_is_no_trust(deployment: Deployment) -> None:

@@ -56,6 +56,22 @@ def test_before_anything_was_read_there_is_no_trust_and_no_checkpoint() -> None:
     assert [found[check].split()[0] for check in ("trust", "checkpoint", "start")] == ["fail"] * 3
 
 
+@pytest.mark.parametrize(
+    ("kafka_ahead", "whose"),
+    [(None, "both"), (0.4, "this host's"), (-19.0, "the issuer's"), (60.0, "all")],
+)
+def test_a_second_witness_says_whose_clock_is_off(
+    delivery: Delivery, kafka_ahead: float | None, whose: str
+) -> None:
+    core, now = delivery.core, delivery.now
+    core.freshness._leads.clear()
+    core.freshness._leads.append(-20.0)  # this clock is 20 s behind the issuer's
+    findings = judge(Rehearsal(core, 0.5, "log", ""), now, kafka_ahead)
+    (clock,) = (each for each in findings if each.check == "clock")
+    assert clock.verdict is Verdict.WARN
+    assert clock.mend.startswith(f"Set {whose} by NTP")
+
+
 def test_a_checkpoint_from_the_future_says_that_this_clock_is_behind() -> None:
     authority = Authority()
     delivery = Delivery(authority, core_for(authority))

@@ -14,6 +14,7 @@ from revocast.cli.doctor.standing import judge
 from revocast.cli.doctor.start import rehearse
 from revocast.cli.doctor.state import examine_state, remembered_root
 from revocast.cli.doctor.topics import examine_topics
+from revocast.cli.doctor.witness import kafka_ahead
 from revocast.sdk.clock import system_clock
 from revocast.sdk.settings import GuardSettings
 
@@ -59,7 +60,8 @@ async def _examine_deployment(settings: GuardSettings, most: float) -> AsyncIter
         yield root
         return
     rehearsal = await rehearse(settings, root, most if whole else min(most, _HOPELESS))
-    for finding in judge(rehearsal, system_clock()):
+    now = system_clock()  # before anything else is read, by which it would be later
+    for finding in judge(rehearsal, now, await kafka_ahead(settings, rehearsal.core.trust)):
         yield finding
     if rehearsal.core.trust.delegations is not None:
         async for finding in examine_snapshot(settings, rehearsal.core.trust, most):

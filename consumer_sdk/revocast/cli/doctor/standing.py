@@ -17,12 +17,12 @@ _SKEW: Final = 5
 _TRUST, _CHECKPOINT, _CLOCK, _START = "trust", "checkpoint", "clock", "start"
 
 
-def judge(rehearsal: Rehearsal, now: Instant) -> Iterator[Finding]:
-    """Trust, the newest checkpoint, the clock, and whether the guard would start."""
+def judge(rehearsal: Rehearsal, now: Instant, kafka_ahead: float | None = None) -> Iterator[Finding]:
+    """Trust, the newest checkpoint, the clock, and whether the guard would start. `kafka_ahead` is as in witness.py."""
     core = rehearsal.core
     yield from _trust(core, now)
     yield from _checkpoint(core, now)
-    yield from _clock(core, now)
+    yield from _clock(core, now, kafka_ahead)
     yield _start(rehearsal)
 
 
@@ -83,7 +83,7 @@ def _checkpoint(core: GuardCore, now: Instant) -> Iterator[Finding]:
         yield ok(_CHECKPOINT, said)
 
 
-def _clock(core: GuardCore, now: Instant) -> Iterator[Finding]:
+def _clock(core: GuardCore, now: Instant, kafka_ahead: float | None) -> Iterator[Finding]:
     skew, newest, key_set = core.freshness.clock_skew, core.chain.checkpoint, core.trust.key_set
     if skew is None and newest is not None and newest.t > now.wall:
         skew = int(now.wall - newest.t)  # it may be more: the checkpoint is not of this moment
@@ -96,10 +96,21 @@ def _clock(core: GuardCore, now: Instant) -> Iterator[Finding]:
         yield fail(
             _CLOCK,
             f"{said}, more than the {key_set.leeway} s of leeway: good tokens are refused",
-            "Set it by NTP.",
+            _whose(skew, kafka_ahead),
         )
     else:
-        yield warn(_CLOCK, said, "Set it by NTP.")
+        yield warn(_CLOCK, said, _whose(skew, kafka_ahead))
+
+
+def _whose(skew: int, kafka_ahead: float | None) -> str:
+    """Which clock to set, by what Kafka's clock says."""
+    if kafka_ahead is None:
+        return "Set both by NTP."
+    if abs(kafka_ahead) <= _SKEW:
+        return "Set this host's by NTP: Kafka's timestamps agree with the issuer."
+    if abs(kafka_ahead - skew) <= _SKEW:
+        return "Set the issuer's by NTP: Kafka's timestamps agree with this host."
+    return f"Set all by NTP: Kafka's timestamps are {kafka_ahead:+.0f} s from the issuer's."
 
 
 def _start(rehearsal: Rehearsal) -> Finding:

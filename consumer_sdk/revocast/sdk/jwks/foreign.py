@@ -76,10 +76,10 @@ class ForeignKeys:
             raise unusable
         return claims
 
-    def vouches(self, issuer: str) -> bool:
+    def vouches(self, issuer: str, monotonic: float) -> bool:
         """Whether no source is out of date whose keys the issuer's tokens may have been judged by."""
         source = self._sources.get(issuer)
-        return source is None or source.usable(self._clock().monotonic)
+        return source is None or source.usable(monotonic)
 
     async def landing(self, issuer: str) -> None:
         """Wait until the fetch that is under way, or about to begin, is over; as long as one may take at most."""

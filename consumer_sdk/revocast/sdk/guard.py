@@ -151,7 +151,9 @@ class Guard:
         core = self._core
         if core is not None and not scopes:
             claims = core.recall(token, self._wall(), self._monotonic())  # most requests end here
-            if claims is not None and (self._foreign is None or self._foreign.vouches(claims["iss"], self._monotonic())):
+            if claims is not None and (
+                self._foreign is None or self._foreign.vouches(claims["iss"], self._monotonic())
+            ):
                 return claims
         try:
             return self._judge(token, scopes, freshness or self.settings.policy)

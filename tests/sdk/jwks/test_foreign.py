@@ -31,6 +31,7 @@ from revocast.sdk import (
 from revocast.sdk.jwks.fetching import MAX_BYTES
 from revocast.sdk.jwks.source import AT_ONCE
 from revocast.testing import Authority, InMemoryGuard
+from revocast.testing.delivery import Delivery, core_for
 from revocast.testing.tokens import claims_of, sign_token
 from tests.sdk.jwks.idp import ISSUER, FetchingGuard, Idp, answering, foreign_guard, mint
 from tests.sdk.jwks.key_sets import jwk_set
@@ -496,6 +497,16 @@ async def test_keys_come_only_from_whom_the_configured_authority_has_certified(
                 health = guard.health().foreign[ISSUER]
                 assert health.usable is trusted, health
                 assert trusted or "certificate is not trusted" in health.last_error
+
+
+async def test_a_core_that_takes_over_has_the_foreign_keys_from_the_first_request_on(
+    authority: Authority, idp: Served, guard: FetchingGuard
+) -> None:
+    async with guard.fetching():
+        successor = Delivery(authority, core_for(authority, foreign=[ISSUER]))
+        successor.deliver()
+        guard._replace(successor.core)
+        assert guard.verify(mint(authority, idp.keys[0]))
 
 
 # --- a guard on Kafka

@@ -248,6 +248,19 @@ async def test_who_can_wait_waits_for_the_fetch(
             await guard.averify(mint(authority, PrivateKey.generate()))
 
 
+@pytest.mark.parametrize("alg", ["EdDSA", "ES256"])
+async def test_a_new_key_whose_kid_another_issuer_has_is_fetched_too(
+    authority: Authority, idp: Served, guard: FetchingGuard, alg: str
+) -> None:
+    async with guard.fetching():
+        idp.keys.append(PrivateKey.generate(alg, kid=authority.active.kid))
+        assert await guard.averify(mint(authority, idp.keys[-1]))
+        assert guard.verify(authority.mint())
+        with pytest.raises(SignatureInvalid):
+            await guard.averify(mint(authority, PrivateKey.generate(alg, kid=authority.active.kid)))
+    assert len(idp.asked) == 2
+
+
 async def test_a_thread_that_verifies_wakes_the_fetch_too(
     authority: Authority, idp: Served, guard: FetchingGuard
 ) -> None:

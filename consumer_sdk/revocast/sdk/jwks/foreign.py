@@ -10,13 +10,20 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from revocast.schemas.jose import PublicKey, parse_compact
 from revocast.sdk.claims import Claims
 from revocast.sdk.clock import Clock
 from revocast.sdk.core import GuardCore
-from revocast.sdk.errors import IssuerUnavailable, RevocastError, TokenError, UnknownKey
+from revocast.sdk.errors import (
+    AlgorithmNotAllowed,
+    IssuerUnavailable,
+    RevocastError,
+    SignatureInvalid,
+    TokenError,
+    UnknownKey,
+)
 from revocast.sdk.instant import Instant
 from revocast.sdk.introspected import acceptable
 from revocast.sdk.journal import logger
@@ -31,6 +38,9 @@ if TYPE_CHECKING:
     from revocast.sdk.jwks.fetching import Fetcher
 
 __all__ = ["ForeignKeys", "check_can_fetch"]
+
+_UNDER_NO_KEY: Final = (UnknownKey, SignatureInvalid, AlgorithmNotAllowed)
+"""What a token gets whose key is not there: the latter two where another issuer has one of the same name."""
 
 
 def check_can_fetch() -> None:
@@ -70,7 +80,7 @@ class ForeignKeys:
         """As `GuardCore.verify`; and what becomes of a token whose issuer's keys are not there, or too old to judge by."""
         try:
             claims = core.verify(token, now, scopes, policy)
-        except UnknownKey as error:
+        except _UNDER_NO_KEY as error:
             raise self._missed(core, token, now, policy) or error from None
         if (unusable := self._unusable(core, claims["iss"], now, policy)) is not None:
             raise unusable
@@ -199,7 +209,7 @@ class ForeignKeys:
     # --- what cannot be judged
 
     def _missed(self, core: GuardCore, token: str, now: Instant, policy: Policy) -> RevocastError | None:
-        """What to say of a token of an unknown key that says it is a foreign issuer's; None: nothing more than that."""
+        """What to say of a token under no key, if its issuer is foreign and has no key of that name here; None: nothing more."""
         verifier = core.verifier
         try:
             # Only what would be taken if the key were there is worth a refresh. Its `iss` selects among the configured.
@@ -212,21 +222,21 @@ class ForeignKeys:
         if source is None or core.signs_for(issuer):
             return None
         kid = parse_compact(token, MAX_TOKEN_BYTES).header["kid"]
+        if kid in source.keys:
+            return None
         with self._lock:
             miss = source.missed(kid, now.monotonic)
             wait = source.retry_after(now.monotonic)
-        self.misses[miss.name.lower()] += 1
+            self.misses[miss.name.lower()] += 1
         if miss is Miss.REFRESHING:
             self._wake(issuer)
         refreshing = issuer if miss is Miss.REFRESHING else None
         if (unusable := self._unusable(core, issuer, now, policy)) is not None:
             unusable.refreshing = refreshing
             return unusable
-        return (
-            UnknownKey(retry_after=max(1, math.ceil(wait)), refreshing=refreshing)
-            if miss is not Miss.ABSENT
-            else None
-        )
+        if miss is Miss.ABSENT:
+            return UnknownKey()
+        return UnknownKey(retry_after=max(1, math.ceil(wait)), refreshing=refreshing)
 
     def _unusable(
         self, core: GuardCore, issuer: str, now: Instant, policy: Policy

@@ -18,7 +18,7 @@ from revocast.issuer.oauth.metadata import metadata_routes
 from revocast.issuer.oauth.routes import oauth_routes
 from revocast.issuer.oauth.server import AuthorizationServer, handle_oauth_errors
 from revocast.issuer.opening import opened
-from revocast.issuer.operators.budget import WriteBudget
+from revocast.issuer.operators.budget import Budgets
 from revocast.issuer.operators.context import Context
 from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import describe_problems, handle_problems
@@ -58,7 +58,7 @@ def create_app(settings: IssuerSettings, clock: Clock = wall_clock) -> FastAPI:
     denials = Denials(service, clock)
     context = Context(
         service,
-        OperatorGuard(service, denials, WriteBudget(settings.operator_writes, clock)),
+        OperatorGuard(service, denials, Budgets.of(settings.operator_writes, settings.operator_rows, clock)),
         settings.publish_timeout,
     )
 

@@ -49,6 +49,7 @@ __all__ = ["OPERATOR_SCOPES", "Home", "Plan", "Root", "init", "take_list"]
 OPERATOR_SCOPES: Final = (
     "revocast:clients",
     "revocast:keys",
+    "revocast:revoke-many",
     "revocast:lift",
     "revocast:mint",
     "revocast:read",

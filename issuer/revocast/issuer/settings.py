@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from revocast.issuer.bootstrap import Home
 from revocast.issuer.keystore import SealedKeys
 from revocast.schemas.https import HttpsServerSettings
+from revocast.schemas.record import MAX_ROWS
 from revocast.schemas.settings import KafkaSettings, LogSettings, Settings
 
 __all__ = ["HomeSettings", "IssuerSettings", "check_issuer_url"]
@@ -97,6 +98,11 @@ class IssuerSettings(HomeSettings, KafkaSettings, HttpsServerSettings, LogSettin
         7 * 86_400,
         ge=1,
         description="how far the log reaches back at least; what is older goes once a snapshot holds it",
+    )
+    operator_rows: int = Field(
+        2_000_000,
+        ge=MAX_ROWS,
+        description="rows of files that one operator may write at once in each process; as many come back over a day",
     )
     shutdown_timeout: int = Field(10, ge=1, description="how long open requests may take at the end")
 

@@ -32,6 +32,7 @@ class Authority:
         database_url: str | None = None,
         clock: Clock = wall_clock,
         operator_writes: int = 100_000,
+        operator_rows: int = 2_000_000,
         **plan: Any,
     ) -> None:
         made = Home(home)
@@ -48,6 +49,7 @@ class Authority:
             publish_timeout=0,
             relay=False,
             operator_writes=operator_writes,
+            operator_rows=operator_rows,
         )
         self.storage = Storage(settings.database)
         self.app = create_app(settings, clock)

@@ -5,7 +5,7 @@
   file has few.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,17 +30,17 @@ class Bulk:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Manner:
-    """How lines revoke: `first` stands for all of the same kind, slot and times; `code` is the kind's. Compared by identity."""
+    """How lines revoke. `first` stands for all of the same kind, slot and times; `code` is the kind's. Compared by identity."""
 
-    first: Revocation
-    code: int
+    __slots__ = ("code", "first", "flags", "kind", "slot")
 
-    @property
-    def flags(self) -> int:
-        """The row's flags byte."""
-        return self.code | (SLOT if self.first.slot is Slot.BLOCK else 0)
+    def __init__(self, first: Revocation, code: int) -> None:
+        self.first = first
+        self.kind = first.selector.kind
+        self.code = code
+        self.slot = int(first.slot)
+        self.flags = code | (SLOT if first.slot is Slot.BLOCK else 0)
 
 
 class Line(NamedTuple):
@@ -50,14 +50,9 @@ class Line(NamedTuple):
     values: tuple[str, ...]
     manner: Manner
 
-    @property
-    def key(self) -> Key:
-        """Where it belongs."""
-        return (self.fingerprint, self.manner.code, int(self.manner.first.slot))
-
 
 class Changed(NamedTuple):
-    """A line that changes its slot: the row to write, and what the slot holds then."""
+    """A line that changes its slot: the times of the row to write, and those that the slot holds then."""
 
     line: Line
     row: Times
@@ -69,25 +64,20 @@ def changed_by(lines: Sequence[Line], held: Mapping[Key, Times], t: int, terms: 
 
     Raises `InvalidRequest` for times that are out of range.
     """
-    times = {manner: terms.times(manner.first, t) for manner in _manners(lines)}
-    slots: dict[Key, Times] = {}
+    times = {manner: terms.times(manner.first, t) for manner in {line.manner for line in lines}}
+    slots = {key: own for key, own in held.items() if own[1] > t}
     found = []
     for line in lines:
-        row, key = times[line.manner], line.key
-        cutoff, expires_at = row
-        if expires_at <= t:
+        fingerprint, _, manner = line
+        row = after = times[manner]
+        if row[1] <= t:
             continue
-        before = slots.get(key) or held.get(key)
-        if before is None or before[1] <= t:
-            after = row
-        else:
-            after = (max(cutoff, before[0]), max(expires_at, before[1]))
+        key = (fingerprint, manner.code, manner.slot)
+        before = slots.get(key)
+        if before is not None:
+            after = (max(row[0], before[0]), max(row[1], before[1]))
             if after == before:
                 continue
         slots[key] = after
         found.append(Changed(line, row, after))
     return found
-
-
-def _manners(lines: Iterable[Line]) -> set[Manner]:
-    return {line.manner for line in lines}

@@ -12,12 +12,12 @@ class TokenBucket:
         self._level = capacity
         self._filled_at = now
 
-    def take(self, now: float) -> float:
-        """Take one unit; 0: taken, else nothing was taken and one is there in so many seconds."""
+    def take(self, now: float, units: int = 1) -> float:
+        """Take so many, at most the capacity; 0: taken, else nothing was taken and they are there in so many seconds."""
         gained = max(0.0, now - self._filled_at) * self._per_second
         self._level = min(self._capacity, self._level + gained)
         self._filled_at = now
-        if self._level >= 1:
-            self._level -= 1
+        if self._level >= units:
+            self._level -= units
             return 0.0
-        return (1 - self._level) / self._per_second
+        return (units - self._level) / self._per_second

@@ -1,11 +1,14 @@
 """What every group of operator routes is built with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
+from revocast.issuer.authority.answers import PublicationState
 from revocast.issuer.authority.revocations import Receipt
 from revocast.issuer.operators.guard import OperatorGuard
 from revocast.issuer.operators.problem import ProblemDetails
@@ -38,9 +41,9 @@ class Context:
     guard: OperatorGuard
     publish_timeout_s: float
 
-    def router(self, tag: str) -> APIRouter:
-        """A group of routes under `/v1`, with the errors that all of them may answer."""
-        route = operator_route(self.guard)
+    def router(self, tag: str, media_types: Sequence[str] = ("application/json",)) -> APIRouter:
+        """A group of routes under `/v1`, with the errors that all of them may answer; their bodies are of these types."""
+        route = operator_route(self.guard, media_types)
         return APIRouter(prefix="/v1", tags=[tag], route_class=route, responses=_PROBLEMS)
 
     def needs(self, scope: Scope) -> Any:
@@ -58,6 +61,15 @@ class Context:
             changed=receipt.changed,
             revocations=[SelectedRow.named(written.selector, written.row) for written in receipt.rows],
         )
+
+    async def published_in_the_end(self, receipt: Receipt, *, wait: bool) -> PublicationState:
+        """Whether Kafka has the record. With `wait`: as long as it gets one record after the other, for that one, too."""
+        place, before = (0, 0), None
+        while await self.service.published(receipt, self.publish_timeout_s if wait else 0) == "pending":
+            before, place = place, await run_in_threadpool(self.service.published_place)
+            if not wait or place == before:
+                return "pending"
+        return "published"
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {

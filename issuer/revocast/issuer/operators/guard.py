@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from revocast.issuer.denials import Denials
 from revocast.issuer.errors import TokenRejected
-from revocast.issuer.operators.budget import WriteBudget
+from revocast.issuer.operators.budget import Budgets
 from revocast.issuer.operators.problem import Problem
 from revocast.issuer.operators.scopes import Scope
 from revocast.issuer.service import Service
@@ -48,10 +48,10 @@ class Operator:
 class OperatorGuard(SecurityBase):
     """FastAPI security dependency: `Security(guard, scopes=[…])`. Synchronous, so it runs in the thread pool."""
 
-    def __init__(self, service: Service, denials: Denials, budget: WriteBudget) -> None:
+    def __init__(self, service: Service, denials: Denials, budgets: Budgets) -> None:
         self._service = service
         self._denials = denials
-        self.budget = budget
+        self.budgets = budgets
         self.scheme_name = "operator"
         flow = OAuthFlowClientCredentials(
             tokenUrl="/oauth/token", scopes={scope.value: scope.description for scope in Scope}
@@ -82,11 +82,15 @@ class OperatorGuard(SecurityBase):
             )
         if not _BUDGETED.isdisjoint(required.scopes):
             try:
-                self.budget.spend(operator.client_id)
+                self.budgets.writes.spend(operator.client_id)
             except Problem as refused:
-                self._denials.operator(refused.code, _operation(request), operator.client_id)
+                self.note_refusal(request, refused)
                 raise
         return operator
+
+    def note_refusal(self, request: Request, refused: Problem) -> None:
+        """Audit that an admitted caller was refused. It is a write: not to be called in a transaction."""
+        self._denials.operator(refused.code, _operation(request), request.state.operator.client_id)
 
     def _claims(self, request: Request, operation: str) -> Mapping[str, Any]:
         given = request.headers.getlist("authorization")

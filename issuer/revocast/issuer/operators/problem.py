@@ -27,7 +27,16 @@ from revocast.issuer.errors import (
 )
 from revocast.schemas.errors import ClaimUndeclared, SchemaError
 
-__all__ = ["MEDIA_TYPE", "FieldError", "Problem", "ProblemDetails", "describe_problems", "handle_problems"]
+__all__ = [
+    "MEDIA_TYPE",
+    "FieldError",
+    "Problem",
+    "ProblemDetails",
+    "describe_problems",
+    "explain_invalid",
+    "handle_problems",
+    "problem_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +111,14 @@ def handle_problems(app: FastAPI) -> None:
     """Answer every error of the application as problem details."""
 
     def answer(_request: Request, error: Exception) -> Response:
-        return _problem_of(error).response()
+        return problem_of(error).response()
 
     for kind in (Problem, IssuerError, SchemaError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Give problem details their media type in the OpenAPI document; FastAPI describes every model as plain JSON."""
+    """Give problem details their media type in the OpenAPI document; FastAPI describes every model as what the route answers."""
     describe = app.openapi
 
     def described() -> dict[str, Any]:
@@ -119,15 +128,16 @@ def describe_problems(app: FastAPI) -> None:
             response for operation in operations for response in operation["responses"].values()
         ):
             content = response.get("content", {})
-            reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-            if reference.endswith(f"/{ProblemDetails.__name__}"):
-                content[MEDIA_TYPE] = content.pop("application/json")
+            for media_type, shown in list(content.items()):
+                if shown.get("schema", {}).get("$ref", "").endswith(f"/{ProblemDetails.__name__}"):
+                    content[MEDIA_TYPE] = content.pop(media_type)
         return document
 
     app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
-def _problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """How an error is answered."""
     match error:
         case Problem():
             return error
@@ -166,6 +176,16 @@ def _invalid(found: Sequence[Mapping[str, Any]]) -> Problem:
         return Problem(400, "malformed_json", "The body is not JSON.")
     errors = [FieldError(field=_path(item["loc"]), detail=_detail(item)) for item in found]
     return Problem(422, "invalid_request", "; ".join(f"{e.field}: {e.detail}" for e in errors), errors)
+
+
+def explain_invalid(found: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong with one value of many, in a line. A member's name is the caller's text, and is not in it."""
+    return "; ".join(
+        "a member of it is not known"
+        if item["type"] == "extra_forbidden"
+        else f"{_path(('line', *item['loc']))}: {_detail(item)}"
+        for item in found
+    )
 
 
 def _path(loc: Sequence[str | int]) -> str:

@@ -1,5 +1,6 @@
 """Revoke, lift and look up."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query
@@ -17,13 +18,13 @@ from revocast.issuer.operators.selector_model import SelectorModel
 from revocast.issuer.service import Service
 from revocast.schemas.row import NEVER, Slot
 
-__all__ = ["revocation_routes"]
+__all__ = ["SlotName", "Target", "revocation_routes"]
 
 SlotName = Literal["cutoff", "block"]
 
 
-class RevocationRequest(Body):
-    """Refuse what a selector matches, or exactly one token."""
+class Target(Body):
+    """What is to be refused: what a selector matches, or exactly one token."""
 
     selector: SelectorModel | None = None
     token: str | None = Field(None, max_length=16_384, description="instead of `selector`: the token to end")
@@ -39,10 +40,6 @@ class RevocationRequest(Body):
         None,
         description="seconds. If left out: when no token that it could match is alive; a block never, but a token's own.",
     )
-    reason: Text = Field(
-        "", description="for people: kept by the issuer and in the audit", examples=["laptop lost"]
-    )
-    dry_run: bool = Field(False, description="answer what would be written, and write nothing")
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -59,14 +56,23 @@ class RevocationRequest(Body):
             raise ValueError("one token is refused until it expires: leave expires_at out")
         return self
 
-    def revocation(self, service: Service) -> Revocation:
-        """What to write. Raises `TokenRejected` for a token that is not ours."""
+    def revocation(self, issuer: str, revocation_of: Callable[[str], Revocation]) -> Revocation:
+        """What to write; `revocation_of` reads a token. Raises `TokenRejected` for one that is not ours."""
         if self.token is not None:
-            return service.revocation_of(self.token)
+            return revocation_of(self.token)
         assert self.selector is not None
         assert self.slot is not None
         expires_at = NEVER if self.expires_at == "never" else self.expires_at
-        return Revocation(self.selector.selector(service.issuer), _slot(self.slot), self.cutoff, expires_at)
+        return Revocation(self.selector.selector(issuer), _slot(self.slot), self.cutoff, expires_at)
+
+
+class RevocationRequest(Target):
+    """Refuse what a selector matches, or exactly one token."""
+
+    reason: Text = Field(
+        "", description="for people: kept by the issuer and in the audit", examples=["laptop lost"]
+    )
+    dry_run: bool = Field(False, description="answer what would be written, and write nothing")
 
 
 class LiftRequest(Body):
@@ -128,7 +134,7 @@ def revocation_routes(context: Context) -> APIRouter:
         body: RevocationRequest, operator: Annotated[Operator, context.needs(Scope.REVOKE)]
     ) -> ReceiptModel:
         def write() -> Receipt:
-            revocations = [body.revocation(service)]
+            revocations = [body.revocation(service.issuer, service.revocation_of)]
             return service.revoke(
                 revocations, [], actor=operator.actor, reason=body.reason, dry_run=body.dry_run
             )

@@ -9,6 +9,7 @@ class Scope(StrEnum):
     """What an operator's token may do. `revocast init` gives its first operator all of them."""
 
     REVOKE = "revocast:revoke"
+    REVOKE_MANY = "revocast:revoke-many"
     LIFT = "revocast:lift"
     READ = "revocast:read"
     KEYS = "revocast:keys"
@@ -21,6 +22,7 @@ class Scope(StrEnum):
         """For consent screens and the API's documentation."""
         return {
             Scope.REVOKE: "Write revocations",
+            Scope.REVOKE_MANY: "Write the revocations of a whole file",
             Scope.LIFT: "Lift revocations",
             Scope.READ: "Read revocations, keys, clients, the log and the status; explain a token",
             Scope.KEYS: "Rotate and revoke token-signing keys",

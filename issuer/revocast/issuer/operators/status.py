@@ -54,7 +54,7 @@ def status_routes(context: Context) -> APIRouter:
 
     @router.get("/status", summary="The authority at a glance")
     def status(operator: Annotated[Operator, context.needs(Scope.READ)]) -> StatusModel:
-        return _model(service.status(), context.guard.budget.warnings())
+        return _model(service.status(), context.guard.budgets.warnings())
 
     @router.get(
         "/table",

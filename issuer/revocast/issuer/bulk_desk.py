@@ -1,0 +1,106 @@
+"""Revoking what is in a file: a transaction and a record of its own for up to 1,000 lines, one audit event for each.
+
+A record is as long as one of any request, and so is what others wait for: between two of them everybody else has his turn.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from revocast.issuer.authority.bulk import Bulk, Changed, Line, changed_by
+from revocast.issuer.authority.revocations import Receipt
+from revocast.issuer.authority.terms import Terms
+from revocast.issuer.clock import Clock
+from revocast.issuer.publication import Publication
+from revocast.issuer.storage import Storage
+from revocast.issuer.storage.bulk import held_times, write_lines
+from revocast.issuer.storage.deployment import load_terms
+from revocast.issuer.storage.log import add_record, head_of
+from revocast.issuer.storage.naming_locks import hold_names
+from revocast.issuer.storage.outbox import write_event
+from revocast.schemas.audit import AuditType
+from revocast.schemas.record import Record
+from revocast.schemas.row import pack_fields
+from revocast.schemas.rows import Rows
+
+__all__ = ["BulkDesk", "Wrote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What became of some lines: so many wrote a row, and `receipt` is where all of them are in the log."""
+
+    rows: int
+    receipt: Receipt
+
+
+class BulkDesk:
+    """Writes lines of files. They name what this authority revokes: whoever reads them has checked that."""
+
+    def __init__(self, storage: Storage, publication: Publication, clock: Clock) -> None:
+        self._storage = storage
+        self._publication = publication
+        self._clock = clock
+
+    def terms(self) -> Terms:
+        """By what the lines are read."""
+        with self._storage.read() as session:
+            return load_terms(session)
+
+    def write(self, lines: Sequence[Line], bulk: Bulk, allow: Callable[[int], None]) -> Wrote:
+        """See `Service.revoke_lines`."""
+        with self._storage.write() as session:
+            terms = load_terms(session)
+            # As for a single revocation: minting holds them shared, so they come before the head.
+            hold_names(session, (line.fingerprint for line in lines))
+            head = head_of(session, lock=True)
+            t = max(int(self._clock()), head.t)
+            changed = changed_by(lines, held_times(session, [line.fingerprint for line in lines]), t, terms)
+            if not changed:
+                return Wrote(0, Receipt(head.epoch, head.n, head.t, (), changed=False))
+            allow(len(changed))
+            record = add_record(
+                session, head, _packed(changed), t, issuer=terms.issuer, actor=bulk.actor, reason=bulk.reason
+            )
+            write_lines(session, changed, record, bulk, terms.issuer)
+            write_event(
+                session,
+                self._clock(),
+                AuditType.REVOKED_MANY,
+                source=terms.issuer,
+                subject=f"bulk/{bulk.operation}",
+                data=_told(record, changed, bulk),
+            )
+        self._publication.committed()
+        return Wrote(len(changed), Receipt(record.epoch, record.n, record.t, ()))
+
+    def count(self, lines: Sequence[Line]) -> Wrote:
+        """What writing them would do."""
+        with self._storage.read() as session:
+            terms, head = load_terms(session), head_of(session)
+            t = max(int(self._clock()), head.t)
+            changed = changed_by(lines, held_times(session, [line.fingerprint for line in lines]), t, terms)
+            receipt = Receipt(head.epoch, head.n, head.t, (), changed=bool(changed), dry_run=True)
+        return Wrote(len(changed), receipt)
+
+
+def _packed(changed: Sequence[Changed]) -> Rows:
+    return Rows(pack_fields((line.fingerprint, line.manner.flags, *row) for line, row, _ in changed))
+
+
+def _told(record: Record, changed: Sequence[Changed], bulk: Bulk) -> dict[str, object]:
+    counts = Counter(line.manner for line, _, _ in changed)
+    return {
+        "operation": bulk.operation,
+        "file": bulk.file,
+        "rows": len(changed),
+        "counts": [
+            {"kind": manner.kind, "slot": manner.first.slot.name.lower(), "rows": rows}
+            for manner, rows in counts.items()
+        ],
+        "epoch": record.epoch,
+        "n": record.n,
+        "t": record.t,
+        "actor": bulk.actor,
+        "reason": bulk.reason,
+    }

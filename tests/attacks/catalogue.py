@@ -65,7 +65,6 @@ ROWS: Final[Mapping[str, str]] = {
 }
 
 NOT_YET: Final[Mapping[str, str]] = {
-    "S10": "there are no snapshots",
     "S12": "there are no fleet reports",
     "I03": "there is no refresh grant",
     "I04": "there is no authorization code grant",

@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from revocast.schemas.topics import Topics
 from revocast.testing import Authority, InMemoryLog, Message
@@ -23,6 +23,7 @@ class Stage:
             topics.keys: authority.keys,
             topics.revocations: authority.log,
             topics.checkpoints: authority.checkpoints,
+            topics.snapshots: authority.snapshots,
         }
 
     async def publish(self) -> None:
@@ -44,6 +45,16 @@ async def stage(authority: Authority, topics: Topics, kafka: str) -> AsyncIterat
         staged = Stage(authority, topics, producer)
         await staged.publish()
         yield staged
+
+
+async def truncate(topic: str, kafka: str, offset: int) -> None:
+    """Delete everything before `offset`, as the issuer does behind a snapshot."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
 
 
 async def create_topics(topics: Topics, kafka: str) -> None:

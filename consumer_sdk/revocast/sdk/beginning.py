@@ -18,6 +18,7 @@ from revocast.sdk.core import GuardCore
 from revocast.sdk.journal import logger
 from revocast.sdk.local_copy import Place
 from revocast.sdk.snapshot_loading import load_snapshot
+from revocast.sdk.snapshot_reader import SnapshotReader
 
 __all__ = ["Beginning", "Extent", "Origin"]
 
@@ -79,7 +80,8 @@ class Beginning:
         if file is not None and not file.lock.try_acquire():
             file = None
         copy = file.copy if file else None
-        loaded = await load_snapshot(self._settings, core, self._clock, copy, needed=needed, ahead=_SHORT)
+        async with SnapshotReader(self._settings) as snapshots:
+            loaded = await load_snapshot(snapshots, core, self._clock, copy, needed=needed, ahead=_SHORT)
         if loaded is None:
             return False
         manifest, base, draft = loaded

@@ -5,24 +5,30 @@ draft as they come, in whatever order, and no more than one is held in memory.
 """
 
 import asyncio
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Collection
+from typing import Final, NamedTuple, Protocol
 
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.row import ROW_SIZE
-from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import Manifest
 from revocast.sdk.clock import Clock
-from revocast.sdk.core import GuardCore
+from revocast.sdk.core import GuardCore, Received
 from revocast.sdk.journal import logger
 from revocast.sdk.local_copy import Draft, LocalCopy
 from revocast.sdk.packed import PackedBase
 from revocast.sdk.packed_index import IndexBuilder
-from revocast.sdk.snapshot_reader import Candidate, SnapshotReader
 from revocast.sdk.snapshot_rules import Behind, check_chunk
 
-__all__ = ["Loaded", "load_snapshot"]
+__all__ = ["Candidate", "Loaded", "Snapshots", "load_snapshot"]
 
 _SAY_EVERY: Final = 5.0
+
+
+class Candidate(NamedTuple):
+    """What stands on the topic under the key of chunk `number` of a manifest."""
+
+    number: int
+    rows: bytes
 
 
 class Loaded(NamedTuple):
@@ -33,39 +39,40 @@ class Loaded(NamedTuple):
     draft: Draft
 
 
+class Snapshots(Protocol):
+    """Where snapshots are read from: the topic (snapshot_reader.py), or a test's memory."""
+
+    def manifests(self) -> AsyncIterator[Received]: ...
+    def hinted(self, manifest: Manifest) -> AsyncIterator[Candidate]: ...
+    def anywhere(self, manifest: Manifest, missing: Collection[int]) -> AsyncIterator[Candidate]: ...
+
+
 async def load_snapshot(
-    settings: KafkaSettings,
-    core: GuardCore,
-    clock: Clock,
-    copy: LocalCopy | None,
-    *,
-    needed: bool,
-    ahead: int,
+    snapshots: Snapshots, core: GuardCore, clock: Clock, copy: LocalCopy | None, *, needed: bool, ahead: int
 ) -> Loaded | None:
     """The newest usable snapshot; None: there is none.
 
     `needed`: the log does not hold what follows the core's place. Otherwise it may be read, and a snapshot is worth its bytes
     only if it is at least `ahead` records ahead. `copy` is where the rows may stay.
     """
-    async with SnapshotReader(settings) as reader:
-        async for received in reader.manifests():
-            if received.value is None:
-                continue  # reclaimed
-            try:
-                manifest = core.judge_snapshot(received.value)
-            except Behind:
-                if not needed:
-                    return None  # so are those before it. Who needs one looks on: an old one may have been sent again
-                continue
-            except SchemaError:
-                continue
-            if not needed and manifest.n - _n_of(core) < ahead:
-                return None
-            try:
-                return await _Loading(reader, manifest, copy, clock).run()
-            except SchemaError as error:
-                core.refuse_snapshot(str(error))
-                logger.warning("the snapshot of record %d is not used: %s", manifest.n, error)
+    async for received in snapshots.manifests():
+        if received.value is None:
+            continue  # reclaimed
+        try:
+            manifest = core.judge_snapshot(received.value)
+        except Behind:
+            if not needed:
+                return None  # so are those before it. Who needs one looks on: an old one may have been sent again
+            continue
+        except SchemaError:
+            continue
+        if not needed and manifest.n - _n_of(core) < ahead:
+            return None
+        try:
+            return await _Loading(snapshots, manifest, copy, clock).run()
+        except SchemaError as error:
+            core.refuse_snapshot(str(error))
+            logger.warning("the snapshot of record %d is not used: %s", manifest.n, error)
     return None
 
 
@@ -76,9 +83,9 @@ def _n_of(core: GuardCore) -> int:
 
 class _Loading:
     def __init__(
-        self, reader: SnapshotReader, manifest: Manifest, copy: LocalCopy | None, clock: Clock
+        self, snapshots: Snapshots, manifest: Manifest, copy: LocalCopy | None, clock: Clock
     ) -> None:
-        self._reader = reader
+        self._snapshots = snapshots
         self._manifest = manifest
         self._draft = Draft(copy)
         self._clock = clock
@@ -94,10 +101,10 @@ class _Loading:
 
     async def run(self) -> Loaded:
         try:
-            async for candidate in self._reader.hinted(self._manifest):
+            async for candidate in self._snapshots.hinted(self._manifest):
                 await self._take(candidate)
             if self._missing:
-                async for candidate in self._reader.anywhere(self._manifest, self._missing):
+                async for candidate in self._snapshots.anywhere(self._manifest, self._missing):
                     await self._take(candidate)
                     if not self._missing:
                         break

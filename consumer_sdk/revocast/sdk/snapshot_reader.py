@@ -9,15 +9,16 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import Manifest, chunk_key
 from revocast.sdk.core import Received
+from revocast.sdk.snapshot_loading import Candidate
 
-__all__ = ["Candidate", "SnapshotReader"]
+__all__ = ["SnapshotReader"]
 
 _MANIFEST: Final = b"manifest/"
 _FIRST_LOOK: Final = 4
@@ -26,13 +27,6 @@ _SILENT_AT_MOST: Final = 15
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 _NEIGHBOURS: Final = 4
 """Records between two chunks that are rather read than skipped: a new place on the topic costs a round trip."""
-
-
-class Candidate(NamedTuple):
-    """What stands on the topic under the key of chunk `number` of a manifest."""
-
-    number: int
-    rows: bytes
 
 
 class SnapshotReader:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -179,6 +180,17 @@ def test_a_sign_out_does_not_unblock(merged: bool) -> None:
     assert denylist.refusal(Token(100)) == Refusal(4, Slot.CUTOFF)
 
 
+@pytest.mark.parametrize("where", ["overlay", "base"])
+def test_a_row_that_expires_at_t_refuses_no_more(where: str) -> None:
+    denylist = DenyList()
+    denylist.apply([Row.for_block(FP, 4, 200), Row.for_cutoff(FP, 4, 100, 200)], 199)
+    if where == "base":
+        merge(denylist)
+    assert denylist.refusal(Token())
+    denylist.apply([], 200)
+    assert denylist.refusal(Token()) is None
+
+
 def test_a_row_of_one_kind_refuses_no_token_that_has_the_fingerprint_in_another() -> None:
     for base in (PackedBase.build(), PackedBase.build(packed([Row.for_block(FP, 4, NEVER)]))):
         denylist = DenyList(base, 1, 1)
@@ -306,6 +318,23 @@ def test_a_reader_in_the_middle_when_a_base_is_adopted_and_the_overlay_forgets_s
     assert denylist.refusal(token) == Refusal(6, Slot.BLOCK)
 
 
+def test_until_a_base_is_in_use_readers_have_all_of_the_old_one_and_its_overlay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    denylist, seen = DenyList(), list[Refusal | None]()
+    denylist.apply([Row.for_block(FP, 4, NEVER)], 100)
+    swap = denylist._look_at
+
+    def look_and_swap(*new: Any) -> None:
+        seen.append(denylist.refusal(Token()))
+        swap(*new)
+        seen.append(denylist.refusal(Token()))
+
+    monkeypatch.setattr(denylist, "_look_at", look_and_swap)
+    merge(denylist)
+    assert seen == [Refusal(4, Slot.BLOCK)] * 2
+
+
 def test_a_token_that_is_refused_throughout_is_refused_by_every_thread_while_rows_move_and_bases_are_swapped() -> (
     None
 ):
@@ -340,8 +369,10 @@ def test_a_token_that_is_refused_throughout_is_refused_by_every_thread_while_row
                 for move in moves:
                     denylist.apply(move, 100)
                 begun = denylist.merge()
+                if turn % 3 == 0:
+                    adopt(denylist, begun)
                 denylist.apply([Row.for_block(name(2000 + turn), 4, NEVER)], 100)
-                if turn % 3:
+                if turn % 3 == 1:
                     adopt(denylist, begun)
         finally:
             stop.set()

@@ -56,6 +56,13 @@ def test_what_is_new_changed_lifted_and_dead_comes_out_as_the_table_has_it(
         assert b"".join(denylist.merge()) == table.pack() == denylist.pack()
 
 
+def test_of_a_fingerprint_that_changed_no_row_of_the_base_is_left_though_one_in_the_middle_was_dead() -> None:
+    before = [Row.for_block(name(1), kind, 50 if kind == 5 else NEVER) for kind in (4, 5, 6)]
+    denylist = DenyList(PackedBase.build(packed(before)), 1, 10)
+    denylist.apply([Row.for_lift(name(1), kind, Slot.BLOCK) for kind in (4, 6)], 60)
+    assert b"".join(denylist.merge()) == b""
+
+
 def test_records_that_come_during_a_merge_are_in_force_at_once_and_not_in_what_it_makes() -> None:
     denylist = DenyList(PackedBase.build(table_of(BASE)), 7, 1)
     frozen = denylist.pack()

@@ -56,6 +56,14 @@ def test_every_row_is_found_from_the_first_to_the_last(count: int) -> None:
     assert not any(base.find(name(number)) for number in range(count, count + 1000))
 
 
+def test_every_row_is_found_where_somebody_made_hundreds_begin_alike() -> None:
+    """Who may revoke can try selectors until their fingerprints begin alike: that costs speed at most."""
+    alike = [Row.for_block(name(7)[:4] + name(number)[:7], 4, NEVER) for number in range(500)]
+    others = [Row.for_block(name(number), 4, NEVER) for number in range(3000)]
+    base = PackedBase.build(packed([*alike, *others]))
+    assert all(base.find(row.fingerprint) == row.pack() for row in [*alike, *others])
+
+
 def test_both_slots_and_every_kind_of_a_fingerprint_come_in_one_search() -> None:
     rows = [
         Row.for_cutoff(FP, 4, 100, 200),

@@ -22,6 +22,7 @@ from revocast.cli import (
     status,
     topics,
 )
+from revocast.cli.bulk import command as bulk
 from revocast.cli.doctor import command as doctor
 from revocast.cli.errors import CliError
 from revocast.cli.extensions import add_extensions
@@ -50,7 +51,7 @@ def build(*, as_json: bool) -> typer.Typer:
         result_callback=finish,
     )
     app.callback()(_root)
-    for one in (revoke, block, lift, revocations, explain, status, mint, doctor):
+    for one in (revoke, bulk, block, lift, revocations, explain, status, mint, doctor):
         app.registered_commands += one.app.registered_commands
     app.add_typer(keys.app, name="keys")
     app.add_typer(clients.clients, name="clients")

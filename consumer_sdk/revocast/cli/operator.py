@@ -54,15 +54,29 @@ class Operator:
         given = {name: value for name, value in body.items() if value is not None}
         return self._call("POST", path, scope, json=given)
 
+    def send(
+        self, path: str, scope: str, data: bytes, media_type: str, query: Mapping[str, str | int | bool]
+    ) -> str:
+        """POST bytes of another type than JSON; the answer's text."""
+        return self._answered(
+            "POST", path, scope, content=data, params=dict(query), headers={"Content-Type": media_type}
+        ).text
+
     def _call(self, method: str, path: str, scope: str, **content: Any) -> Any:
+        return _json(self._answered(method, path, scope, **content))
+
+    def _answered(
+        self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None, **content: Any
+    ) -> httpx.Response:
         token = self._tokens.get(scope) or self._fetch_token(scope)
-        answer = self._send(method, path, headers={"Authorization": f"Bearer {token}"}, **content)
+        given = {**(headers or {}), "Authorization": f"Bearer {token}"}
+        answer = self._send(method, path, headers=given, **content)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             # It has expired since, or the key that signed it was revoked: once more with a new one.
-            token = self._fetch_token(scope)
-            answer = self._send(method, path, headers={"Authorization": f"Bearer {token}"}, **content)
+            given["Authorization"] = f"Bearer {self._fetch_token(scope)}"
+            answer = self._send(method, path, headers=given, **content)
         if answer.is_success:
-            return _json(answer)
+            return answer
         raise _error_of(answer)
 
     def _fetch_token(self, scope: str) -> str:

@@ -265,5 +265,5 @@ def test_a_database_of_the_first_release_gets_epochs_and_its_operator_the_new_sc
         access = json.loads(session.scalar(text("SELECT access FROM client")) or "")
         scopes = json.loads(session.scalar(text("SELECT scopes FROM resource_server")) or "")
     storage.close()
-    assert access == {"https://old.example": ["revocast:read", "revocast:trust"]}
-    assert scopes == ["revocast:read", "revocast:trust"]
+    assert access == {"https://old.example": ["revocast:read", "revocast:revoke-many", "revocast:trust"]}
+    assert scopes == ["revocast:read", "revocast:revoke-many", "revocast:trust"]

@@ -1,0 +1,1 @@
+"""`revocast revoke-many`: a file of revocations, sent in parts."""

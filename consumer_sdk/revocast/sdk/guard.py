@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, get_args
 
 from revocast.schemas.errors import SettingsError
 from revocast.schemas.json_log import facts
@@ -33,6 +33,7 @@ from revocast.sdk.errors import (
     StartupTimeout,
     UnknownKey,
 )
+from revocast.sdk.forking import tell_when_forked
 from revocast.sdk.freshness import State, Transition
 from revocast.sdk.health import Health, warnings_of
 from revocast.sdk.instant import Instant
@@ -114,19 +115,25 @@ class Guard:
         backend_named(self.settings.signatures)  # what is not installed is said now
         self._clock = clock
         self._wall, self._monotonic = hands(clock)
-        self._journal = Journal()
-        self._source = KafkaSource(self.settings, clock, self._journal)
-        self._core: GuardCore | None = None
-        self._consulting = Consulting(self.settings, clock, lambda: self._core)
-        self._foreign = self._foreign_keys()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._background: BackgroundLoop | None = None
-        self._ready = asyncio.Event()
         self._watchers: list[Callable[[Transition], None]] = []
         self._transitions: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._background: BackgroundLoop | None = None
+        self._inherited: Literal["", "loop", "thread"] = ""
+        self._assemble()
+
+    def _assemble(self) -> None:
+        """All that belongs to one process and one start."""
+        self._journal = Journal()
+        self._source = KafkaSource(self.settings, self._clock, self._journal)
+        self._core: GuardCore | None = None
+        self._consulting = Consulting(self.settings, self._clock, lambda: self._core)
+        self._foreign = self._foreign_keys()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
         self._refused_lock = threading.Lock()
+        self._resuming = threading.Lock()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **given: Any) -> Self:
@@ -273,9 +280,7 @@ class Guard:
         """
         if self._task is not None and not self._task.done():
             raise RuntimeError("the guard has been started already")
-        self._core, self._ready = None, asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._live(), name="revocast guard")
+        self._task = self._begin()
         waiting = asyncio.create_task(self._ready.wait())
         done, _ = await asyncio.wait(
             {self._task, waiting}, timeout=self.settings.startup_timeout, return_when=asyncio.FIRST_COMPLETED
@@ -306,6 +311,39 @@ class Guard:
         await self._source.close(ready=ready)
         await self._consulting.close()
 
+    def _begin(self) -> asyncio.Task[None]:
+        self._inherited = ""
+        self._core, self._ready = None, asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        tell_when_forked(self)
+        return asyncio.create_task(self._live(), name="revocast guard")
+
+    def after_fork(self) -> object:
+        """In the child of a fork: judge nothing on what the parent knew. See `forking`."""
+        inherited = (self._task, self._loop, self._background, self._source, self._consulting, self._foreign)
+        if self._task is not None and not self._task.done():
+            self._inherited = "thread" if self._background is not None else "loop"
+        self._source.after_fork()
+        self._background = None
+        self._assemble()
+        return inherited
+
+    def _resume(self) -> None:
+        """In the child of a fork, on first use: a thread of its own, as the parent had. Waits for it to be ready."""
+        with self._resuming:
+            if self._inherited != "thread":
+                return
+            self._background = BackgroundLoop()
+            self._background.call(self._begin_and_wait())
+
+    async def _begin_and_wait(self) -> None:
+        self._task = self._begin()
+        with contextlib.suppress(
+            TimeoutError
+        ):  # it goes on trying; until then there is no core, or one that is not ready
+            async with asyncio.timeout(self.settings.startup_timeout):
+                await self._ready.wait()
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -327,9 +365,11 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._background is not None
+        if self._background is None:
+            return  # the child of a fork leaves the parent's block
         self._background.call(self.stop())
         self._background.stop()
+        self._background = None
 
     # --- inside
 
@@ -420,8 +460,14 @@ class Guard:
                 logger.exception("a watcher of the guard's state failed")
 
     def _started(self) -> GuardCore:
+        if self._inherited == "thread":
+            self._resume()
         if self._core is None:
-            raise GuardNotReady("it was not started, or does not know yet whom to trust")
+            raise GuardNotReady(
+                "this process was forked after the guard was started: start it in each worker"
+                if self._inherited
+                else "it was not started, or does not know yet whom to trust"
+            )
         return self._core
 
     def _missing(self) -> str:

@@ -124,6 +124,10 @@ class KafkaSource:
                 await self._remember(current.core)
                 await asyncio.sleep(_TICK)
 
+    def after_fork(self) -> None:
+        """In the child: this object is the parent's, but for the share in its lock that the child has inherited."""
+        self._file.lock.after_fork()
+
     async def close(self, *, ready: bool) -> None:
         """After `run`: leave the next start a young place, if the guard was `ready`, and let another worker write."""
         if self._core is not None:

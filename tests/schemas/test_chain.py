@@ -4,6 +4,7 @@ import pytest
 
 from revocast.schemas.chain import Chain, Flaw
 from revocast.schemas.delegations import Roots
+from revocast.schemas.errors import SchemaError
 from revocast.schemas.events import Envelope, assemble
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.record import Position
@@ -289,3 +290,29 @@ def test_a_slept_reader_follows_three_root_handovers(log: Deployment) -> None:
     fresh = Trust(ISSUER, signer.kid)
     assert outcomes(fresh.receive(log.delegations(2, signer=signer, roots=roots), 2)) == [Outcome.APPLIED]
     assert outcomes(fresh.receive(log.delegations(3), 3)) == [Outcome.REJECTED]
+
+
+def test_a_reader_may_begin_at_a_snapshots_place_and_applies_what_it_held(
+    log: Deployment, chain: Chain
+) -> None:
+    values = [log.record(ROW) for _ in range(3)]
+    place, fourth, fifth = log.position, log.record(), log.record(ROW)
+    assert outcomes(chain.receive(values[2], 0.0, 2)) == [Outcome.HELD]
+    chain.receive(fifth, 0.0, 4)
+    chain.handle_timer(3.0)
+    assert Flaw.GAP in chain.flaws
+    assert chain.begin_at(place, 3.0) == []
+    assert chain.position == place
+    assert outcomes(chain.receive(fourth, 3.0, 3)) == [Outcome.APPLIED, Outcome.APPLIED]
+    assert chain.position == log.position
+    assert chain.flaws == ()
+    assert outcomes(chain.receive(values[2], 3.0, 2)) == [Outcome.REPLAY]
+
+
+def test_no_reader_begins_behind_itself_or_in_another_epoch(log: Deployment, chain: Chain) -> None:
+    first = log.position
+    chain.receive(log.record(ROW), 0.0, 1)
+    for place in (first, log.position, Position(2, 9, bytes(32), T)):
+        with pytest.raises(SchemaError):
+            chain.begin_at(place, 0.0)
+    assert chain.position == log.position

@@ -78,13 +78,14 @@ def test_s08_what_is_slow_to_parse_costs_a_reader_no_more_than_its_signature(
     readers: Readers, topic: Topic, poison: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[int] = []
-    loads = json.loads
+    decoder = strict_json._DECODER
 
-    def counted(text: str, **more: Any) -> Any:
-        parsed.append(len(text))
-        return loads(text, **more)
+    class Counting:
+        def raw_decode(self, text: str) -> Any:
+            parsed.append(len(text))
+            return decoder.raw_decode(text)
 
-    monkeypatch.setattr(json, "loads", counted)
+    monkeypatch.setattr(strict_json, "_DECODER", Counting())
     with readers.untouched():
         readers.attack(topic, in_an_envelope(SLOW[poison]))
     # Only who holds a key makes a reader parse half a megabyte.

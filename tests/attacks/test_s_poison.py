@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from revocast.schemas import strict_json
 from revocast.schemas.chain import Flaw
 from revocast.schemas.events import MAX_EVENT_BYTES, EventBody
 from revocast.schemas.jose import PrivateKey, b64u

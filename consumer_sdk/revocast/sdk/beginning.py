@@ -41,6 +41,7 @@ class Beginning:
     """One core's. `origin` is where it began, as far as that is decided.
 
     `file` is the host's base file; None: begin from what is on Kafka alone. `roots` are thumbprints that an earlier run trusted.
+    `anew`: what was read the usual way has a hole, or is another history; a snapshot may lie behind it.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Beginning:
         clock: Clock,
         file: BaseFile | None,
         roots: Collection[str] = (),
+        *,
+        anew: bool = False,
     ) -> None:
         self.origin: Origin = "log"
         self._settings = settings
@@ -57,6 +60,7 @@ class Beginning:
         self._clock = clock
         self._file = file
         self._roots = frozenset(roots)
+        self._anew = anew
 
     async def begin(self, log: Extent) -> int:
         """Begin as far ahead as can be; the offset of the log from which to read on.
@@ -132,6 +136,8 @@ class Beginning:
 
     def _needs_snapshot(self, log: Extent) -> bool:
         applied = self._core.applied_offset
+        if self._anew and self.origin == "log":
+            return True
         return log.begin > (0 if applied is None else applied + 1)
 
     def _wants_snapshot(self, log: Extent) -> bool:

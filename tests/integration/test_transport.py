@@ -26,6 +26,7 @@ from revocast.schemas.https import HttpsCallerSettings
 from revocast.schemas.settings import KafkaSettings
 from revocast.sdk import Guard, StartupTimeout, TokenRevoked
 from tests.cli.conftest import REVOCAST, Cli
+from tests.cli.doctor.deployment import doctor
 from tests.hardened import PRINCIPALS, as_admin, readable, writable
 from tests.issuer.core.authority import Authority
 
@@ -313,3 +314,12 @@ async def test_a_relay_with_a_wrong_password_says_so(hardened: JvmBroker, tmp_pa
     finally:
         await relay.stop()
         authority.close()
+
+
+async def test_the_doctor_finds_a_service_of_this_line_good(line: Line) -> None:
+    """It logs in by certificate, and reads over HTTPS which root it would pin."""
+    report = await doctor(line.service())
+    assert report.verdicts("state") == {"warn", "ok"}, report.lines  # the root should be set
+    for check in ("Kafka", "topics", "rights", "trust", "checkpoint", "clock", "start", "snapshot"):
+        assert report.verdicts(check) == {"ok"}, report.lines
+    assert report.code == 1

@@ -48,11 +48,28 @@ async def _problem(settings: KafkaSettings, server: str) -> str:
         return f"{server} is not host:port"
     if problem := await _reach(host.strip("[]"), int(port)):
         return f"{server} {problem}"
+    alone = settings.model_copy(update={"kafka": server})
     try:
         async with asyncio.timeout(_LOGIN_TIMEOUT):
-            return await obstacle(create_conn, settings.model_copy(update={"kafka": server}))
+            # What is in the way is worth saying only where something is: of a broker that lets us in, it guesses.
+            return (
+                ""
+                if await _lets_in(alone)
+                else await obstacle(create_conn, alone) or f"{server} does not answer"
+            )
     except TimeoutError:
         return f"{server} takes the connection, and says nothing: is it a Kafka?"
+
+
+async def _lets_in(settings: KafkaSettings) -> bool:
+    admin = AIOKafkaAdminClient(**settings.client_options(), request_timeout_ms=int(_LOGIN_TIMEOUT * 1000))
+    try:
+        await admin.start()
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
+    return True
 
 
 async def _reach(host: str, port: int) -> str:

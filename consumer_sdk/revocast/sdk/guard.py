@@ -427,7 +427,7 @@ class Guard:
         self._journal.write(warnings, now.monotonic)
 
     def _warnings(self) -> dict[str, str]:
-        found = {"recovery": self._source.recovering}
+        found = {"recovery": self._source.recovering, "local copy": self._source.keeping_problem}
         if self.state is not State.READY:
             found["introspection"] = self._consulting.problem
         if self._foreign is not None:

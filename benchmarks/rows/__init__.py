@@ -12,6 +12,7 @@ ROWS: Final = (
     "verification",
     "checking",
     "service",
+    "denylist",
     "strictness",
     "fan_out",
     "propagation",

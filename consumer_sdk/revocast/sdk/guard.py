@@ -156,10 +156,12 @@ class Guard:
         is not `allow`.
         """
         core = self._core
-        if core is not None and not scopes:
+        if core is not None:
             claims = core.recall(token, self._wall(), self._monotonic())  # most requests end here
-            if claims is not None and (
-                self._foreign is None or self._foreign.vouches(claims["iss"], self._monotonic())
+            if (
+                claims is not None
+                and (not scopes or claims.scopes.issuperset(scopes))
+                and (self._foreign is None or self._foreign.vouches(claims["iss"], self._monotonic()))
             ):
                 return claims
         try:

@@ -68,7 +68,6 @@ NOT_YET: Final[Mapping[str, str]] = {
     "S12": "there are no fleet reports",
     "I03": "there is no refresh grant",
     "I04": "there is no authorization code grant",
-    "I12": "there are no bulk files",
 }
 
 PARTLY: Final[Mapping[str, str]] = {

@@ -108,9 +108,9 @@ class Service:
         return self._bulk.terms()
 
     def revoke_lines(self, lines: Sequence[Line], bulk: Bulk, allow: Callable[[int], None]) -> Wrote:
-        """Write up to 1,000 lines of a file in one transaction: a record of its own, or none if they change nothing.
+        """Write lines of a file in one transaction, in records of up to 1,000 rows; none if they change nothing.
 
-        `allow` is asked before so many rows are written; what it raises undoes everything. Raises `InvalidRequest`.
+        Others wait meanwhile: give it `LINES_A_TURN` at most. `allow` is asked before so many rows are written; what it raises undoes everything. Raises `InvalidRequest`.
         """
         return self._bulk.write(lines, bulk, allow)
 

@@ -2,18 +2,29 @@
 
 import gzip
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from revocast.issuer.operators.bulk.splitting import MAX_LINE
+from tests.issuer.core.authority import FakeClock
 from tests.issuer.http.authority import ISSUER, Authority
 
 NOW = int(time.time()) - 60
 PATH = "/v1/revocations/bulk"
 LIST, CSV, JSONL = "text/plain", "text/csv", "application/jsonl"
+
+
+@pytest.fixture
+async def authority(tmp_path: Path, made: Path) -> AsyncIterator[Authority]:
+    """A new issuer whose clock stands still: no hour ends in the middle of a test."""
+    shutil.copytree(made, tmp_path / "home")
+    async with Authority(tmp_path / "home", clock=FakeClock(NOW + 60)) as authority:
+        yield authority
 
 
 async def send(
@@ -234,10 +245,10 @@ async def test_one_audit_event_a_record_says_who_why_and_how_many_but_not_which(
 async def test_gzip_is_unpacked_and_a_bomb_is_not(authority: Authority) -> None:
     packed = gzip.compress(b"a\nb\n") + gzip.compress(b"c\n")
     assert (await done(authority, packed, packed=True))["rows"] == 3
-    for bomb in (b"\n" * 50_000_000, b"x" * 50_000_000, b"jti-1\n" * 10_000_000):
+    for bomb in (b"\n" * 9_000_000, b"jti-1\n" * 9_000_000):
         _, events = await send(authority, gzip.compress(bomb), packed=True)
         last = events[-1]
-        assert last["code"] == "unpacks_too_far" and last.get("line", 0) < 10_000_000
+        assert last["code"] == "unpacks_too_far" and last.get("line", 0) < 9_000_000
     for damaged in (packed[:-9], b"no gzip", packed[:10] + b"\xff" + packed[11:]):
         status, (problem,) = await send(authority, damaged, packed=True)
         assert (status, problem["code"]) == (422, "damaged_gzip")

@@ -3,17 +3,22 @@
 * A file only revokes. Revocations join, so its lines may be written in any order, and twice.
 * What a row says beside its name depends on kind, slot and times alone: it is worked out once for each `Manner`, of which a
   file has few.
+* A token of which only the name is known is refused until none of that name can be alive, rounded up to the hour: so a file
+  that is sent again within it changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from revocast.issuer.authority.expiry import ONE_TOKEN
 from revocast.issuer.authority.revocations import Revocation
 from revocast.issuer.authority.terms import Terms
-from revocast.schemas.row import SLOT, Key, Slot
+from revocast.schemas.row import NEVER, SLOT, Key, Slot
 
 __all__ = ["Bulk", "Changed", "Line", "Manner", "Times", "changed_by"]
+
+_HOUR_S: Final = 3600
 
 Times = tuple[int, int]
 """Cutoff and `expires_at` of a row, seconds."""
@@ -64,7 +69,7 @@ def changed_by(lines: Sequence[Line], held: Mapping[Key, Times], t: int, terms: 
 
     Raises `InvalidRequest` for times that are out of range.
     """
-    times = {manner: terms.times(manner.first, t) for manner in {line.manner for line in lines}}
+    times = {manner: _times(manner, t, terms) for manner in {line.manner for line in lines}}
     slots = {key: own for key, own in held.items() if own[1] > t}
     found = []
     for line in lines:
@@ -81,3 +86,10 @@ def changed_by(lines: Sequence[Line], held: Mapping[Key, Times], t: int, terms: 
         slots[key] = after
         found.append(Changed(line, row, after))
     return found
+
+
+def _times(manner: Manner, t: int, terms: Terms) -> Times:
+    cutoff, expires_at = terms.times(manner.first, t)
+    if manner.kind in ONE_TOKEN and manner.first.expires_at is None:
+        expires_at = min(-(-expires_at // _HOUR_S) * _HOUR_S, NEVER - 1)
+    return cutoff, expires_at

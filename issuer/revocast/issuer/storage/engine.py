@@ -6,7 +6,6 @@
 * A commit is on disk when it returns (`synchronous=FULL`): an acknowledged revocation survives a power cut.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 from sqlalchemy.orm import Session
 
 from revocast.issuer.errors import InvalidRequest, StorageUnavailable
+from revocast.issuer.storage.fair_lock import FairLock
 
 __all__ = ["Storage"]
 
@@ -39,11 +39,12 @@ class Storage:
         self._engine = create_engine(parsed, pool_pre_ping=self.is_postgresql, pool_size=10, max_overflow=20)
         self._reading = self._engine
         # Threads of one process queue here instead of in SQLite's busy handler, which sleeps up to 100 ms a try.
-        self._one_writer: threading.Lock | nullcontext[None] = nullcontext()
+        # In turn, so that whoever writes one thing after the other keeps nobody out.
+        self._one_writer: FairLock | nullcontext[None] = nullcontext()
         if self.is_postgresql:
             self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
         else:
-            self._one_writer = threading.Lock()
+            self._one_writer = FairLock()
             _prepare_sqlite(self._engine)
         self._writing = self._engine.execution_options(revocast_write=True)
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from revocast.issuer.authority.bulk import Bulk, Line
 from revocast.issuer.authority.revocations import Receipt
+from revocast.issuer.bulk_desk import LINES_A_TURN
 from revocast.issuer.operators.bulk.answers import BadLines, Progress
 from revocast.issuer.operators.bulk.errors import BadLine
 from revocast.issuer.operators.bulk.reading import LineReader
 from revocast.issuer.operators.bulk.splitting import LineSplitter
 from revocast.issuer.operators.bulk.unpacking import Gunzip
 from revocast.issuer.service import Service
-from revocast.schemas.record import MAX_ROWS
 
 __all__ = ["WINDOW_LINES", "Job"]
 
@@ -93,8 +93,8 @@ class Job:
     def _write(self, window: list[bytes | None]) -> Iterator[Progress | BadLines]:
         lines, bad, empty = self._read(window)
         lines.sort(key=itemgetter(0))
-        for start in range(0, len(lines), MAX_ROWS):
-            self._write_record(lines[start : start + MAX_ROWS])
+        for start in range(0, len(lines), LINES_A_TURN):
+            self._write_some(lines[start : start + LINES_A_TURN])
         for reason, numbers in bad.items():
             yield BadLines(reason=reason, lines=_spans(numbers))
             self._counts["bad"] += len(numbers)
@@ -114,7 +114,7 @@ class Job:
                 lines.append(line)
         return lines, bad, len(window) - len(lines) - sum(map(len, bad.values()))
 
-    def _write_record(self, lines: list[Line]) -> None:
+    def _write_some(self, lines: list[Line]) -> None:
         if self._dry_run:
             wrote = self._service.count_lines(lines)
         else:
@@ -122,7 +122,7 @@ class Job:
         self.receipt = wrote.receipt
         self._counts["rows"] += wrote.rows
         self._counts["unchanged"] += len(lines) - wrote.rows
-        self._counts["records"] += bool(wrote.rows)
+        self._counts["records"] += wrote.records
 
 
 def _spans(numbers: list[int]) -> list[tuple[int, int]]:

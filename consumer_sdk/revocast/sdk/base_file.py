@@ -14,16 +14,21 @@ __all__ = ["BaseFile"]
 
 
 class BaseFile:
-    """`known` is the place of the file that was last read or written; None: none could be used. `problem` is why none can be written."""
+    """`known` is the place of the file that was last read or written; None: none could be used."""
 
     def __init__(self, path: Path, issuer: str) -> None:
         self.copy = LocalCopy(path)
         self.lock = BaseLock(path.with_name(f"{path.name}.lock"))
         self.known: Place | None = None
-        self.problem = ""
+        self._problem = ""
         self._issuer = issuer
         self._seen: Identity | None = None
         self._publishing: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why no file can be written; empty: nothing is known against it."""
+        return self._problem or self.lock.problem
 
     @property
     def changed(self) -> bool:
@@ -63,6 +68,6 @@ class BaseFile:
             identity = await asyncio.to_thread(draft.publish, place)
             if identity is not None:
                 self._seen, self.known = identity, place
-            self.problem = draft.problem
+            self._problem = draft.problem
         finally:
             draft.close()

@@ -24,6 +24,8 @@ class BaseLock:
         self.path = path
         self.contended = False
         """Whether another one held it at the last try. False also where there are no locks."""
+        self.problem = ""
+        """Why nobody can have it; empty: somebody can, or this system has no such locks."""
         self._handle: int | None = None
 
     @property
@@ -35,13 +37,15 @@ class BaseLock:
         """Take it if it is free. Does not wait."""
         if self._handle is not None or fcntl is None:
             return self.held
-        self.contended, handle = False, None
+        self.contended, self.problem, handle = False, "", None
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.contended = isinstance(error, BlockingIOError)
+            if not self.contended:
+                self.problem = f"the local copy cannot be written: {error.strerror}"
             if handle is not None:
                 os.close(handle)
             return False

@@ -65,6 +65,11 @@ class KafkaSource:
         return self._pin_problem or (self._follower.problem if self._follower else "")
 
     @property
+    def keeping_problem(self) -> str:
+        """Why the next start will find nothing young on the disk; empty: it will."""
+        return self._file.problem
+
+    @property
     def origin(self) -> str:
         """Where the core in force began."""
         return self._follower.beginning.origin if self._follower else ""
@@ -141,8 +146,9 @@ class KafkaSource:
         self.recovering = "everything is being read anew, beside the state in force"
         core = current.core.afresh()
         # A journal of its own, that nobody writes: of what stands on the topics the first one has told.
+        beginning = Beginning(self._settings, core, self._clock, None, anew=True)
         return _Reading(
-            core, Follower(self._settings, core, self._clock, Journal(), recovery=recovery), tasks
+            core, Follower(self._settings, core, self._clock, Journal(), beginning, recovery), tasks
         )
 
     def _is_over(self, anew: _Reading, current: _Reading, now: Instant) -> bool:

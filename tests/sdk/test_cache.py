@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from revocast.schemas.jose import PrivateKey
+from revocast.schemas.jose import PrivateKey, parse_header
 from revocast.sdk import profile
 from revocast.sdk.core import GuardCore
 from revocast.sdk.errors import (
@@ -171,7 +171,7 @@ def test_after_a_change_of_keys_a_token_is_verified_once_and_remembered_again(
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many headers have been parsed so far."""
     count = 0
-    genuine = profile.parse_header
+    genuine = parse_header
 
     def counted(segment: bytes) -> Mapping[str, Any]:
         nonlocal count

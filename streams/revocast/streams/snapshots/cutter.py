@@ -33,7 +33,7 @@ from revocast.streams.table import BucketTable
 __all__ = ["Cutter"]
 
 log = logging.getLogger(__name__)
-_STEP_BUCKETS: Final = 64
+_STEP_BUCKETS: Final = 16
 
 
 class _Abandoned(Exception):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from revocast.schemas.row import NEVER, Row, Slot, pack_rows
 from revocast.schemas.table import Table
-from revocast.streams.errors import MalformedFrame
+from revocast.streams.errors import Inexact, MalformedFrame
 from revocast.streams.frames import BasePiece, Frame, KeyVersions, Mark, bucket_of, decode, encode
 from revocast.streams.shard import (
     MARKS_KEY,
@@ -16,6 +16,7 @@ from revocast.streams.shard import (
     epoch_prefix,
     is_newer,
     live_rows,
+    rows_at,
     split_bucket,
 )
 from revocast.streams.snapshots.base import spans
@@ -237,3 +238,19 @@ def test_the_spans_of_a_base_cover_every_bucket_of_every_partition_once() -> Non
         assert (piece.opens, piece.completes) == (True, True)
         halves = list(spans(partition, [first + 7, last - 3]))
         assert halves == [(first, first + 7), (first + 8, last)]
+
+
+def test_a_bucket_that_a_crash_left_ahead_of_the_mark_makes_a_cut_inexact() -> None:
+    store: Store = {}
+    shard = Shard()
+    store.update(shard.receive([frame(1, 10)], store.get).writes)
+    cut, ahead = frame(2, 11), frame(3, 12, Row.for_block(bytes(11), 4, NEVER))
+    writes = shard.receive([cut, ahead], store.get).writes
+    del writes[MARKS_KEY]  # The crash: the bucket was written, the mark was not.
+    store.update(writes)
+    shard = Shard.load(store.get)
+    store.update(shard.receive([cut], store.get).writes)
+    items = [(key, value) for key, value in store.items() if key != MARKS_KEY]
+    with pytest.raises(Inexact, match="record 3 already"):
+        rows_at(cut.mark, items)
+    assert rows_at(ahead.mark, items) == [(0, ahead.rows[0].pack())]

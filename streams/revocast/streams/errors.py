@@ -1,6 +1,15 @@
 """The one error tree of the streams program. `code` is stable; the text says what to do."""
 
-__all__ = ["Behind", "ChunkMissing", "KafkaAway", "MalformedFrame", "NotHere", "StreamsError", "TopicMissing"]
+__all__ = [
+    "Behind",
+    "ChunkMissing",
+    "Inexact",
+    "KafkaAway",
+    "MalformedFrame",
+    "NotHere",
+    "StreamsError",
+    "TopicMissing",
+]
 
 
 class StreamsError(Exception):
@@ -25,6 +34,12 @@ class ChunkMissing(StreamsError):
     """A chunk of a snapshot was overwritten or deleted since its manifest was read."""
 
     code = "chunk_missing"
+
+
+class Inexact(StreamsError):
+    """What a cut would take from a partition is not its state at that record."""
+
+    code = "inexact"
 
 
 class KafkaAway(StreamsError):

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from revocast.schemas.row import ROW_SIZE, Row
 from revocast.schemas.table import merge_packed
-from revocast.streams.errors import MalformedFrame
+from revocast.streams.errors import Inexact, MalformedFrame
 from revocast.streams.frames import BasePiece, Frame, Mark, bucket_of
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "epoch_prefix",
     "is_newer",
     "live_rows",
+    "rows_at",
     "split_bucket",
 ]
 
@@ -211,6 +212,20 @@ def alive(packed: bytes, t: int) -> bytes:
         words.byteswap()
     # A row is five words, the last of them `expires_at`.
     return packed if min(words[4::5], default=t + 1) > t else b"".join(live_rows(packed, t))
+
+
+def rows_at(mark: Mark, items: Iterable[tuple[bytes, bytes]]) -> list[tuple[int, bytes]]:
+    """(bucket, packed rows that are alive) of stored buckets, as of `mark`.
+
+    Raises `Inexact` for a bucket that is ahead of it: a crash came between its write and the mark's.
+    """
+    rows = []
+    for key, value in items:
+        bucket, (n, packed) = _KEY.unpack(key)[1], split_bucket(value)
+        if n > mark.n:
+            raise Inexact(f"bucket {bucket} holds record {n} already")
+        rows.append((bucket, alive(packed, mark.t)))
+    return rows
 
 
 def is_newer(value: bytes, than: bytes, key: bytes) -> bool:

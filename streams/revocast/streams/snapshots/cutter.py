@@ -23,9 +23,10 @@ import faust
 from revocast.schemas.chunks import CutChunk, cut_chunks
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.snapshot import Chunk, chunk_key
+from revocast.streams.errors import Inexact
 from revocast.streams.frames import Frame, KeyVersions, Mark
 from revocast.streams.sending import send
-from revocast.streams.shard import alive, epoch_prefix, split_bucket
+from revocast.streams.shard import epoch_prefix, rows_at
 from revocast.streams.snapshots.parts import Part
 from revocast.streams.snapshots.topic import SnapshotTopic
 from revocast.streams.table import BucketTable
@@ -34,10 +35,6 @@ __all__ = ["Cutter"]
 
 log = logging.getLogger(__name__)
 _STEP_BUCKETS: Final = 16
-
-
-class _Abandoned(Exception):
-    pass
 
 
 @dataclass
@@ -94,7 +91,7 @@ class Cutter:
         partition, mark = frozen.partition, frozen.mark
         try:
             chunks = await self._written(cut_chunks(await self._rows(frozen)))
-        except (_Abandoned, SchemaError) as error:
+        except (Inexact, SchemaError) as error:
             log.warning("cut %d/%d of partition %d is abandoned: %s", mark.epoch, mark.n, partition, error)
             return Part(partition, mark, frozen.versions, abandoned=str(error))
         finally:
@@ -108,13 +105,9 @@ class Cutter:
             step = list(itertools.islice(frozen.view, _STEP_BUCKETS))
             if not step:
                 return rows
-            for key, value in step:
-                bucket, (n, packed) = int.from_bytes(key[-2:]), split_bucket(value)
-                if n > frozen.mark.n:
-                    raise _Abandoned(f"bucket {bucket} holds record {n} already")
-                rows.append((bucket, alive(packed, frozen.mark.t)))
+            rows += rows_at(frozen.mark, step)
             await asyncio.sleep(0)
-        raise _Abandoned("the partition moved to another worker")
+        raise Inexact("the partition moved to another worker")
 
     async def _written(self, chunks: Iterator[CutChunk]) -> tuple[Chunk, ...]:
         await self._topic.caught_up()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from revocast.cli.doctor import network
+from revocast.cli.doctor import network, start
 from revocast.schemas.topics import Topics
 from revocast.sdk.settings import GuardSettings
 from revocast.testing import Authority
@@ -21,7 +21,7 @@ from tests.cli.conftest import REVOCAST
 from tests.cli.doctor.deployment import Deployment, doctor, living, plain, service
 from tests.sdk.jwks.idp import Idp
 from tests.sdk.serving import serving
-from tests.sdk.stage import stage
+from tests.sdk.stage import stage, until_done
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -94,7 +94,10 @@ async def test_people_get_a_line_a_check_and_the_mend_below(deployment: Deployme
     assert "\n                → See the hardened profile" in done.out
 
 
-async def test_a_silent_issuer_is_warned_of_and_a_long_silent_one_a_failure(deploy: Deploy) -> None:
+async def test_a_silent_issuer_is_warned_of_and_a_long_silent_one_a_failure(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_LIVE", 1.0)
     async with deploy(-100, alive=False) as deployment:
         report = await doctor(deployment.environ)
         assert report.verdicts("checkpoint") == {"warn"}
@@ -158,14 +161,24 @@ async def test_a_log_with_a_hole_lets_no_guard_start(deploy: Deploy) -> None:
 async def test_topics_that_would_lose_records_are_named(
     authority: Authority, kafka: str, prefix: str, topics: Topics, tmp_path: Path
 ) -> None:
+    wrong = Topics(f"{prefix}-wrong")  # gone with the others
+    configs = {spec.name: dict(spec.config) for spec in wrong.specs(1) if spec.control}
+    configs[wrong.keys]["retention.ms"] = "60000"
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.delete_topics([topics.keys])
-        await admin.create_topics([NewTopic(topics.keys, 1, 1, topic_configs={"retention.ms": "60000"})])
+        await admin.create_topics(
+            [NewTopic(name, 1, 1, topic_configs=config) for name, config in configs.items()]
+        )
+
+        async def there() -> bool:
+            return configs.keys() <= set(await admin.list_topics())
+
+        await until_done(there)
     finally:
         await admin.close()
-    report = await doctor(service(authority, plain(kafka), prefix, tmp_path), "--timeout", "2")
+    report = await doctor(service(authority, plain(kafka), wrong.prefix, tmp_path), "--timeout", "2")
+    assert report.verdicts("topics") == {"fail"}
     assert "retention.ms is 60000 and must be -1" in report.about("topics")
     assert "revocast topics verify" in report.about("topics")
 
@@ -176,6 +189,12 @@ async def test_topics_that_are_not_there_are_named(authority: Authority, kafka: 
     assert "nobodys.revocations" in report.about("topics")
     assert "revocast topics ensure" in report.about("topics")
     assert report.code == 2
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        assert not [name for name in await admin.list_topics() if name.startswith("nobodys.")]
+    finally:
+        await admin.close()
 
 
 def has_a_snapshot(authority: Authority) -> None:

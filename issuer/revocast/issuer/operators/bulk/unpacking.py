@@ -10,7 +10,7 @@ __all__ = ["Gunzip"]
 
 _PIECE: Final = 256 * 1024
 _GZIP: Final = 31
-_FREE: Final = 4 * 1024 * 1024
+_FREE: Final = 1024 * 1024
 _MAX_RATIO: Final = 100
 """Names that differ from line to line do not pack like that; a bomb packs ten times better."""
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from revocast.schemas.topics import Topics
 from revocast.testing import Authority, InMemoryLog
 
-__all__ = ["create_topic", "create_topics", "producing", "publish", "sends"]
+__all__ = ["create_topic", "create_topics", "producing", "publish", "sends", "truncate"]
 
 _AT_ONCE = 500
 
@@ -61,10 +61,21 @@ async def publish(authority: Authority, topics: Topics, producer: AIOKafkaProduc
         await asyncio.gather(*waiting)
 
 
+async def truncate(topic: str, kafka: str, offset: int) -> None:
+    """Delete what is before `offset`, as the issuer does behind a snapshot."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
+
+
 def sends(authority: Authority, topics: Topics) -> dict[str, InMemoryLog]:
     """Which of its logs goes to which topic."""
     return {
         topics.keys: authority.keys,
         topics.revocations: authority.log,
         topics.checkpoints: authority.checkpoints,
+        topics.snapshots: authority.snapshots,
     }

@@ -16,7 +16,9 @@ ROWS: Final = (
     "strictness",
     "fan_out",
     "propagation",
+    "start",
     "replay",
+    "starting",
 )
 
 

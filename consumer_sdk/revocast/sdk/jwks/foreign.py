@@ -191,7 +191,7 @@ class ForeignKeys:
         with self._lock:
             source.failed("; then: ".join(problems), self._clock().monotonic)
 
-    def _take(self, issuer: str, source: KeySource, url: str, answer: "Answer") -> None:
+    def _take(self, issuer: str, source: KeySource, url: str, answer: Answer) -> None:
         document = None if answer.body is None else read_document(answer.body)
         now = self._clock().monotonic
         with self._lock:

@@ -23,6 +23,7 @@ class BaseFile:
         self._problem = ""
         self._issuer = issuer
         self._seen: Identity | None = None
+        self._ahead: asyncio.Task[Copy | None] | None = None
         self._publishing: asyncio.Task[None] | None = None
 
     @property
@@ -41,8 +42,16 @@ class BaseFile:
         """Whether a file is on its way to the disk."""
         return self._publishing is not None and not self._publishing.done()
 
+    def read_ahead(self) -> None:
+        """Begin to read the file, while there is something else to wait for."""
+        self._ahead = asyncio.create_task(self._read())
+
     async def read(self) -> Copy | None:
         """The file that stands there, if it is another one than before and can be used."""
+        ahead, self._ahead = self._ahead, None
+        return await (ahead or self._read())
+
+    async def _read(self) -> Copy | None:
         if not self.changed:
             return None
         self._seen, self.known = self.copy.identity(), None

@@ -75,6 +75,7 @@ class Follower:
         self.beginning = beginning or Beginning(settings, core, clock, None)
         self.recovery = recovery or Recovery()
         self._begun = False
+        self._log = Extent(0, 0)
         self._snapshot_backoff = Backoff(1.0, 60.0)
         self._next_snapshot = 0.0
 
@@ -151,6 +152,8 @@ class Follower:
         consumer.assign(partitions)
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
+        log = self._partitions[Topic.LOG]
+        self._log = Extent(begins[log], ends[log])
         for topic, tp in self._partitions.items():
             start = self._next.get(topic, begins[tp])
             if topic is Topic.CHECKPOINTS and self._core.chain.checkpoint is None:
@@ -197,7 +200,8 @@ class Follower:
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         log = self._partitions[Topic.LOG]
-        start = await self.beginning.begin(await self._extent(consumer))
+        # What was asked when the session began: by now a question would wait behind a fetch that waits for records.
+        start = await self.beginning.begin(self._log)
         self._begun = True
         consumer.seek(log, start)
 

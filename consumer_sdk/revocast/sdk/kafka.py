@@ -77,6 +77,7 @@ class KafkaSource:
     async def open(self) -> GuardCore:
         """Pin the root: configured, else remembered, else fetched from the issuer."""
         settings = self._settings
+        self._file.read_ahead()
         remembered = self._memory.load()
         if settings.root is not None and remembered and settings.root not in remembered.roots:
             remembered = None  # another root was configured: what was seen under the old one says nothing

@@ -254,3 +254,13 @@ def test_a_bucket_that_a_crash_left_ahead_of_the_mark_makes_a_cut_inexact() -> N
     with pytest.raises(Inexact, match="record 3 already"):
         rows_at(cut.mark, items)
     assert rows_at(ahead.mark, items) == [(0, ahead.rows[0].pack())]
+
+
+def test_a_base_that_lacks_a_piece_is_a_gap_and_moves_no_mark() -> None:
+    rows = [Row.for_block(bytes([0, bucket]) + bytes(9), 4, NEVER) for bucket in range(3)]
+    first, second, third = base_of(rows, Mark(1, 7, 20, 0, bytes(32)), [0, 1, 2])
+    other = base_of(rows, Mark(1, 9, 20, 0, bytes(32)), [0, 1, 2])
+    for pieces in ([second], [first, third], [first, other[1]]):
+        shard = Shard()
+        steps = [shard.receive([piece], NOTHING.get).steps[0] for piece in pieces]
+        assert (steps[-1], shard.mark) == (Step.GAP, None)

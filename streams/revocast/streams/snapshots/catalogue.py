@@ -107,8 +107,10 @@ class Catalogue:
                 snapshot.countersigned
                 and snapshot.place > after
                 and manifest.epoch == listed.epoch == checkpoint.epoch
-                and manifest.n <= checkpoint.n
-                and (manifest.n < checkpoint.n or manifest.hash == checkpoint.hash)
+                and (
+                    manifest.n < checkpoint.n
+                    or (manifest.n, manifest.hash) == (checkpoint.n, checkpoint.hash)
+                )
                 and manifest.delegations <= self._trust.versions[0]
                 and manifest.key_set <= self._trust.versions[1]
                 and all(chunk.sha256 in self.chunks for chunk in manifest.chunks)

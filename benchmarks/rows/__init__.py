@@ -16,7 +16,6 @@ ROWS: Final = (
     "strictness",
     "fan_out",
     "propagation",
-    "start",
     "replay",
     "starting",
 )

@@ -157,11 +157,12 @@ class Guard:
         """
         core = self._core
         if core is not None:
-            claims = core.recall(token, self._wall(), self._monotonic())  # most requests end here
+            now = self._monotonic()
+            claims = core.recall(token, self._wall(), now)  # most requests end here
             if (
                 claims is not None
                 and (not scopes or claims.scopes.issuperset(scopes))
-                and (self._foreign is None or self._foreign.vouches(claims["iss"], self._monotonic()))
+                and (self._foreign is None or self._foreign.vouches(claims["iss"], now))
             ):
                 return claims
         try:

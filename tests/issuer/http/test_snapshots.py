@@ -2,11 +2,14 @@
 
 from revocast.issuer.storage.snapshots import decide, note_cut
 from revocast.schemas.record import Record
+from revocast.schemas.rows import Rows
 from tests.issuer.http.authority import Authority
 
 
 def cut(n: int) -> Record:
-    return Record(t=1_800_000_000, epoch=1, n=n, prev=bytes(32), rows=(), delegations=1, key_set=1, cut=True)
+    return Record(
+        t=1_800_000_000, epoch=1, n=n, prev=bytes(32), rows=Rows.of(()), delegations=1, key_set=1, cut=True
+    )
 
 
 async def test_what_became_of_each_cut_is_listed_and_an_alarm_is_a_warning_of_the_status(

@@ -64,3 +64,11 @@ def test_a_token_of_which_only_the_name_is_known_is_refused_to_the_end_of_an_hou
     again = {(line.fingerprint, 0, 1): held}
     assert not changed_by([line], again, T + expires_at - least, TERMS)
     assert changed_by([line], again, T + expires_at - least + 1, TERMS)
+
+
+def test_what_is_dead_joins_nothing() -> None:
+    revocation = Revocation(Selector.subject(ISSUER, "a"), Slot.CUTOFF, cutoff=T - 5000, expires_at=T + 9000)
+    line = line_of(revocation, {})
+    key = (line.fingerprint, line.manner.code, line.manner.slot)
+    ((_, row, held),) = changed_by([line], {key: (T - 4000, T - 1)}, T, TERMS)
+    assert row == held == (T - 5000, T + 9000)

@@ -175,3 +175,14 @@ def test_as_many_requests_as_fit_one_record_are_taken_and_always_one() -> None:
     assert first_of([of(MAX_ROWS), of(1)]) == 1
     assert first_of([of(MAX_ROWS - 2), of(1), of(1), of(1)]) == 3
     assert first_of([of(600), of(600), of(1)]) == 1  # nobody overtakes
+
+
+def test_what_the_record_of_an_earlier_request_drops_a_later_one_cannot_lift() -> None:
+    selector = Selector.subject(ISSUER, "a")
+    name, code = TERMS.name(selector)
+    dead = Row.for_block(name, code, T - 1)
+    lift = request(lifts=(Lift(selector, Slot.BLOCK),))
+    (alone,) = together(lift, held={dead.key: dead}).answers
+    _, behind = together(request(block("b")), lift, held={dead.key: dead}).answers
+    assert isinstance(alone, Receipt) and isinstance(behind, Receipt)
+    assert alone.changed and not behind.changed

@@ -17,6 +17,7 @@ ROWS: Final = (
     "fan_out",
     "propagation",
     "replay",
+    "revoking",
     "starting",
 )
 

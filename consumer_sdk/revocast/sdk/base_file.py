@@ -44,6 +44,7 @@ class BaseFile:
 
     def read_ahead(self) -> None:
         """Begin to read the file, while there is something else to wait for."""
+        self._seen = None  # a guard that is started again begins from the file, too, be it its own
         self._ahead = asyncio.create_task(self._read())
 
     async def read(self) -> Copy | None:

@@ -134,6 +134,8 @@ class Guard:
         self._ready = asyncio.Event()
         self._refused_lock = threading.Lock()
         self._resuming = threading.Lock()
+        self._began_at = 0.0
+        self._start_seconds: float | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **given: Any) -> Self:
@@ -261,7 +263,9 @@ class Guard:
             counted["unknown_kid"] = dict(self._foreign.misses)
         counters = {f"{of}.{name}": n for of, counts in counted.items() for name, n in counts.items()}
         foreign = self._foreign.health(self._clock()) if self._foreign is not None else {}
-        return health.adding(counters, self._warnings().values(), self._source.origin, foreign)
+        return health.adding(
+            counters, self._warnings().values(), self._source.origin, foreign, self._start_seconds
+        )
 
     def on_change(self, watcher: Callable[[Transition], None]) -> None:
         """Call `watcher` at every change of state, on the guard's loop. What it raises is logged."""
@@ -317,6 +321,7 @@ class Guard:
     def _begin(self) -> asyncio.Task[None]:
         self._inherited = ""
         self._core, self._ready = None, asyncio.Event()
+        self._began_at, self._start_seconds = self._clock().monotonic, None
         self._loop = asyncio.get_running_loop()
         tell_when_forked(self)
         return asyncio.create_task(self._live(), name="revocast guard")
@@ -455,6 +460,8 @@ class Guard:
         self._transitions[f"{transition.before}.{transition.after}"] += 1
         self._journal.transition(transition, self.settings.policy)
         if transition.after is State.READY:
+            if self._start_seconds is None and self._task is not None:
+                self._start_seconds = transition.at.monotonic - self._began_at
             self._ready.set()
         for watcher in self._watchers:
             try:

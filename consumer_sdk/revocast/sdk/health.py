@@ -25,7 +25,7 @@ class Health:
 
     `lag` is by how many records the log has been read less far than the newest checkpoint says (None: not comparable yet). `rows`,
     `keys` and `remembered` (tokens) are counts; `size` is the deny-list in rows and bytes, base and overlay. `origin` is where the start
-    began: `local copy`, `snapshot` or `log`. `signatures` names what checks them. `counters` counts records by
+    began: `local copy`, `snapshot` or `log`, `start_seconds` how long it took until ready (None: it was not yet), and `base_n` the record after which the base is the table. `signatures` names what checks them. `counters` counts records by
     `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to the issuer by `introspection.<outcome>`, requests for foreign key sets by
     `jwks.<outcome>`, foreign tokens under unknown keys by `unknown_kid.<outcome>` and changes of state by
     `transition.<before>.<after>`. `warnings` are sentences. `foreign` is how the key sets of foreign issuers stand.
@@ -51,6 +51,8 @@ class Health:
     counters: Mapping[str, int]
     warnings: tuple[str, ...]
     origin: str = ""
+    start_seconds: float | None = None
+    base_n: int = 0
     foreign: Mapping[str, SourceHealth] = field(default_factory=dict)
 
     @property
@@ -64,14 +66,16 @@ class Health:
         warnings: Iterable[str],
         origin: str,
         foreign: Mapping[str, SourceHealth],
+        start_seconds: float | None = None,
     ) -> "Health":
-        """The same, with more counters and warnings, with where the start began, and with the foreign issuers."""
+        """The same, with more counters and warnings, with where the start began and what it took, and with the foreign issuers."""
         return replace(
             self,
             counters={**self.counters, **counters},
             warnings=(*self.warnings, *warnings),
             origin=origin,
             foreign=foreign,
+            start_seconds=start_seconds,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -104,6 +108,7 @@ def health_of(
         lag=_lag(chain),
         rows=len(verifier.denylist),
         size=verifier.denylist.size,
+        base_n=verifier.denylist.base_n,
         keys=len(verifier.keyring),
         remembered=verifier.remembered,
         signatures=verifier.signatures.name,

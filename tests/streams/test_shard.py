@@ -109,9 +109,9 @@ def test_recovery_keeps_the_higher_n_of_two_writers() -> None:
 
 
 @given(histories, st.data())
-def test_at_a_cut_the_stored_state_is_the_models_at_that_n_whatever_came_in_one_message(
+def test_at_a_cut_the_stored_state_is_the_models_at_that_n_whatever_came_in_one_message(  # type: ignore[no-untyped-def]
     history, data
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     t, model, frames, at_cuts = 0, Table(), [], {}
     for n, (dt, own) in enumerate(history, start=1):
         t += dt

@@ -77,7 +77,8 @@ async def test_concurrent_writers_of_two_processes_are_published_by_the_one_that
 
     assert set(await asyncio.gather(*(revoke(number) for number in range(60)))) == {"published"}
     seen = await reader()
-    assert seen.n == 61 and seen.table.pack() == authority.service.status().table
+    assert seen.n <= 61  # those that waited together share a record
+    assert len(seen.table) == 60 and seen.table.pack() == authority.service.status().table
 
 
 async def test_a_second_process_takes_over_when_the_first_stops(

@@ -68,7 +68,7 @@ def measure(run: Run) -> None:
         group.take_turns(
             peers,
             {_NEW: anew, _SEEN: seen},
-            rounds=run.pick(2, 25, 100),
+            rounds=run.pick(2, 11, 50),
             scale=1e6 / _TOKENS,
             before=arrive,
         )

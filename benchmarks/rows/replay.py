@@ -55,7 +55,7 @@ def _measure(run: Run, kafka: str, rows: int, records: int) -> None:
     group.take_turns(
         peers,
         {_CORE: _core(authority), _GUARD: lambda: asyncio.run(_guard(authority, topics, kafka))},
-        rounds=run.pick(2, 5, 9),
+        rounds=run.pick(2, 4, 9),
         scale=1e3,
     )
     if rows > 1:

@@ -67,7 +67,7 @@ def measure(run: Run) -> None:
             for name, factory in _APPS.items()
         }
         found: dict[str, list[Load]] = {name: [] for name in _APPS}
-        for number in range(-1, run.pick(1, 5, 20)):  # the first round is not counted
+        for number in range(-1, run.pick(1, 4, 20)):  # the first round is not counted
             for name, port in ports.items():
                 run.say(f"{name}, round {number}")
                 one = load(port, "/open" if name == _OPEN else "/whoami", tokens, run.pick(1, 2, 4))

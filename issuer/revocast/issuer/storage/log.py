@@ -14,10 +14,11 @@ from revocast.issuer.authority.log import changes
 from revocast.issuer.authority.revocations import Part, Written
 from revocast.issuer.errors import NotInitialized
 from revocast.issuer.storage.live_rows import held_rows, write_changes
+from revocast.issuer.storage.live_set import packed_buckets
 from revocast.issuer.storage.signing_keys import event_key
 from revocast.issuer.storage.tables import Head, LiveRow, LogRecord, Publication
 from revocast.schemas.record import Position, Record
-from revocast.schemas.row import ROW_SIZE, Key, Row, Slot, pack_rows, unpack_rows
+from revocast.schemas.row import ROW_SIZE, Key, Row, Slot, unpack_rows
 from revocast.schemas.rows import Rows
 
 __all__ = [
@@ -144,8 +145,7 @@ def add_record(
 
 def packed_table(session: Session) -> bytes:
     """The canonical bytes of the state at the head: what every reader holds at the same n."""
-    rows = [as_row(row) for row in session.scalars(select(LiveRow))]
-    return pack_rows(sorted(rows, key=lambda row: row.key))
+    return b"".join(rows for _, rows in packed_buckets(session.connection(), head_of(session).t))
 
 
 def log_after(session: Session, epoch: int, n: int, limit: int) -> list[LogEntry]:

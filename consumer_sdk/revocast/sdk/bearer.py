@@ -20,6 +20,7 @@ def bearer_token(authorization: Sequence[str]) -> str:
     if scheme.lower() != "bearer":
         raise TokenMissing("The request carries no bearer token.")
     token = token.strip(" ")
-    if not token or any(char.isspace() or char == "," for char in token):
+    # Not character by character: that takes many times as long as to judge a token that was seen before.
+    if "," in token or token.split(None, 1) != [token]:
         raise RequestMalformed("The Authorization header is not one bearer token.")
     return token

@@ -22,6 +22,11 @@ class Crowd:
     def __init__(self, processes: list["subprocess.Popen[str]"]) -> None:
         self._processes = processes
 
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes."""
+        return [process.pid for process in self._processes]
+
     def arm(self, token: str) -> None:
         """Guards: every one accepts this token now, and will say when it does not. Consumers wait for a record."""
         for process in self._processes:

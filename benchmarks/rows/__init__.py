@@ -19,6 +19,7 @@ ROWS: Final = (
     "replay",
     "revoking",
     "starting",
+    "workers",
     "bulk",
 )
 

@@ -66,7 +66,7 @@ class Verifier:
 
     def terms_changed(self) -> None:
         """Keys, terms or the whole table changed: every remembered token is verified again."""
-        self._era += 1
+        self._era += 1  # first: see `verify`
         self._generation += 1
 
     def recall(self, token: str, wall: float) -> Claims | None:
@@ -85,7 +85,8 @@ class Verifier:
 
     def verify(self, token: str, wall: float) -> Claims:
         """The claims of an acceptable token. Raises a `TokenError`. `wall` is the own clock, seconds since 1970."""
-        era, generation = self._era, self._generation  # before anything is looked up
+        # Before anything is looked up, and against the order in which they are raised: a new generation comes with the new era.
+        generation, era = self._generation, self._era
         if type(token) is not str or len(token) > MAX_TOKEN_BYTES:
             token = _plain(token)
         known = self._young.get(token)

@@ -122,8 +122,10 @@ BENCHMARK = Benchmark(
     ),
     measure=measure,
     tried=(
-        "Other libraries for the signature, of which Tink became the extra `tink`: [ADR 0026](adr/0026-signature-backends.md). What is left beside it is "
-        "Python: strict base64url and JSON, the profile, the fingerprints, the memory of what was verified.",
+        (
+            "Other libraries for the signature, of which Tink became the extra `tink`: [ADR 0026](adr/0026-signature-backends.md). What is left beside it is "
+            "Python: strict base64url and JSON, the profile, the fingerprints, the memory of what was verified."
+        ),
     ),
     targets=tuple(target for alg in ALGORITHMS for target in _targets(alg)),
 )

@@ -1,19 +1,20 @@
 """A revocation that is applied while tokens are verified is never missed: in every way in which the two can meet, and in millions.
 
-The two threads change over where a schedule says, at a line or an opcode (interleaving.py).
+The two threads change over where a schedule says, at a line or an opcode (interleaving.py). The mistakes against which the order
+of things in verifier.py, denylist.py and core.py stands are made here, too, and each is found.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
 from types import CodeType, ModuleType
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 import pytest
 
 from revocast.sdk import core, denylist, verifier
 from revocast.sdk.core import GuardCore
 from tests.sdk.interleaving import Program, Step, explore
-from tests.sdk.mutants import code_of
+from tests.sdk.mutants import code_of, mutant
+from tests.sdk.race import race
 from tests.sdk.race_stories import STORIES, Memory, Story, accepts
 
 # Where the one thread writes what the other one reads. The rest is worked out by each for itself.
@@ -37,6 +38,7 @@ SHARED: Final = {
     *("GuardCore._take_record", "GuardCore._take_keys"),
 }
 MODULES: Final = (core, denylist, verifier)
+MANY: Final = 2_000_000
 
 
 def shared_code(modules: Collection[ModuleType]) -> set[CodeType]:
@@ -47,36 +49,47 @@ def problems(
     story: Story, memory: Memory, code: Collection[CodeType], step: Step, turns: int
 ) -> Iterator[str]:
     """What went wrong under each schedule: mostly nothing."""
-    found: list[str] = []
-    cores: list[GuardCore] = []
-
-    def programs(token: str) -> tuple[Program, Program]:
-        guard, applied = story.core(memory), list[bool]()
-        cores[:] = [guard]
-        found.clear()
-
-        def verify() -> None:
-            afterwards, accepted = bool(applied), accepts(guard, token, story.now)
-            if token == story.bystander:
-                found.extend(["the bystander was refused"] if not accepted else [])
-            elif accepted and afterwards:
-                found.append("accepted although it had been applied")
-            elif accepted and story.always:
-                found.append("accepted in between")
-
-        def apply() -> None:
-            story.apply(guard)
-            applied.append(True)
-
-        return verify, apply
-
     for token in (story.token, story.bystander):
-        for _ in explore(partial(programs, token), code, step, turns):
-            if accepts(*cores, story.token, story.now):
-                found.append("accepted afterwards")
-            if not accepts(*cores, story.bystander, story.now):
-                found.append("the bystander is refused afterwards")
-            yield "; ".join(found)
+        attempt = _Attempt(story, memory, token)
+        for _ in explore(attempt.programs, code, step, turns):
+            yield "; ".join(attempt.problems())
+
+
+class _Attempt:
+    """One token is verified while the story happens: again for each schedule."""
+
+    core: GuardCore
+    applied: bool
+    accepted: bool
+    afterwards: bool
+
+    def __init__(self, story: Story, memory: Memory, token: str) -> None:
+        self.story = story
+        self.memory = memory
+        self.token = token
+
+    def programs(self) -> tuple[Program, Program]:
+        self.core, self.applied = self.story.core(self.memory), False
+        return self._verify, self._apply
+
+    def _verify(self) -> None:
+        self.afterwards = self.applied
+        self.accepted = accepts(self.core, self.token, self.story.now)
+
+    def _apply(self) -> None:
+        self.story.apply(self.core)
+        self.applied = True
+
+    def problems(self) -> Iterator[str]:
+        story = self.story
+        if self.token == story.bystander and not self.accepted:
+            yield "the bystander was refused"
+        if self.token == story.token and self.accepted and (self.afterwards or story.always):
+            yield "accepted afterwards" if self.afterwards else "accepted in between"
+        if accepts(self.core, story.token, story.now):
+            yield "remembered as good"
+        if not accepts(self.core, story.bystander, story.now):
+            yield "the bystander is refused from now on"
 
 
 @pytest.mark.parametrize("tell", STORIES.values(), ids=STORIES)
@@ -90,3 +103,169 @@ def test_no_line_at_which_the_other_thread_comes_in_misses_a_revocation(
     tell: Callable[[], Story], memory: Memory
 ) -> None:
     assert set(problems(tell(), memory, shared_code(MODULES), "line", 1)) == {""}
+
+
+def test_two_million_verifications_while_revocations_are_applied_miss_none() -> None:
+    figures = race(MANY)
+    assert (figures.missed, figures.refused) == (0, 0)
+    assert figures.verifications >= MANY
+    assert figures.overlapping > MANY // 10
+
+
+# --- the mistakes
+
+
+class Mistake(NamedTuple):
+    """What is wrong in which module, and the story that brings it out."""
+
+    module: ModuleType
+    edits: tuple[tuple[str, str], ...]
+    story: str
+    memory: Memory = "due"
+    step: Step = "line"
+
+
+MISTAKES: Final = {
+    "the generation is raised before the rows are written": Mistake(
+        core,
+        (
+            (
+                "        self._building.apply(",
+                "        verifier.rows_changed()\n        self._building.apply(",
+            ),
+            ("            if record.rows:\n                verifier.rows_changed()", "            pass"),
+        ),
+        "a block",
+    ),
+    "the generation is not raised": Mistake(
+        core,
+        (("            if record.rows:\n                verifier.rows_changed()", "            pass"),),
+        "a block",
+        "known",
+    ),
+    "the generation is noted after the look-up": Mistake(
+        verifier, (("known.generation = generation", "known.generation = self._generation"),), "a block"
+    ),
+    "the generation of a new token is noted after the look-up": Mistake(
+        verifier,
+        (
+            (
+                "            self._check_rows(known.names)\n        elif",
+                "            self._check_rows(known.names)\n            known.generation = self._generation\n        elif",
+            ),
+        ),
+        "a block",
+        "new",
+    ),
+    "the era is read before the generation": Mistake(
+        verifier,
+        (("generation, era = self._generation, self._era", "era, generation = self._era, self._generation"),),
+        "a key is revoked",
+        step="opcode",
+    ),
+    "the generation is raised before the era": Mistake(
+        verifier,
+        (
+            (
+                "        self._era += 1  # first: see `verify`\n        self._generation += 1",
+                "        self._generation += 1\n        self._era += 1",
+            ),
+        ),
+        "a key is revoked",
+    ),
+    "the era is noted after the keys were looked at": Mistake(
+        verifier,
+        (("since, until, era, generation)", "since, until, self._era, self._generation)"),),
+        "a key is revoked",
+        "new",
+    ),
+    "the era is raised before the keys are changed": Mistake(
+        core,
+        (
+            (
+                "            foreign = foreign_issuers(self._foreign, self.trust)\n",
+                "            foreign = foreign_issuers(self._foreign, self.trust)\n            self.verifier.terms_changed()\n",
+            ),
+            ("            )\n            self.verifier.terms_changed()", "            )"),
+        ),
+        "a key is revoked",
+        "new",
+    ),
+    "the era is raised before the tables swap": Mistake(
+        core,
+        (
+            (
+                "            verifier.denylist = self._building\n            if",
+                "            verifier.terms_changed()\n            verifier.denylist = self._building\n            if",
+            ),
+            ("= record.t\n            verifier.terms_changed()", "= record.t"),
+        ),
+        "an epoch begins in which it is revoked",
+    ),
+    "time is raised after the rows": Mistake(
+        core,
+        (
+            (
+                "        verifier.newest_t = max(verifier.newest_t, record.t)\n        if self._building",
+                "        if self._building",
+            ),
+            (
+                "record.rows, record.t, record.n)",
+                "record.rows, record.t, record.n)\n        verifier.newest_t = max(verifier.newest_t, record.t)",
+            ),
+        ),
+        "a row expires, and so has its token",
+    ),
+    "time is read before the look-up": Mistake(
+        verifier,
+        (
+            ("        now = wall if wall > self.newest_t else self.newest_t\n", ""),
+            (
+                "        known = self._young.get(token)\n        young",
+                "        now = wall if wall > self.newest_t else self.newest_t\n        known = self._young.get(token)\n        young",
+            ),
+        ),
+        "a row expires, and so has its token",
+    ),
+    "lifts are written first": Mistake(
+        denylist,
+        (("held = step_packed(held, row, now)", 'held = b""'),),
+        "a block is lifted and set again in one record",
+    ),
+    "what goes is taken out before the reference changes": Mistake(
+        denylist,
+        (
+            (
+                "        self._look_at(t, overlay, base)\n        overlay.update(going)",
+                "        overlay.update(going)\n        self._look_at(t, overlay, base)",
+            ),
+        ),
+        "a block goes from the subject to the session",
+    ),
+    "a look-up that finds nothing does not look whether the reference has changed": Mistake(
+        denylist,
+        (("if self._view is view:", "if True:"),),
+        "a block goes from the session to the subject",
+    ),
+    "the overlay is emptied, and not another one": Mistake(
+        denylist,
+        (("self.n, overlay = n, {}", "self.n = n\n            overlay.clear()"),),
+        "a base takes the place of the overlay",
+    ),
+    "what an older base does not hold is forgotten": Mistake(
+        denylist,
+        (("if entry[:_STAMP] <= base_stamp:", "if True:"),),
+        "a base comes that is older than the block",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_these_schedules_find(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = mutant(mistake.module, *mistake.edits)
+    for name in ("GuardCore", "Verifier", "DenyList"):
+        if getattr(getattr(wrong, name, None), "__module__", "") == wrong.__name__:
+            monkeypatch.setattr(core, name, getattr(wrong, name))
+    code = shared_code([wrong if each is mistake.module else each for each in MODULES])
+    story = STORIES[mistake.story]()
+    assert any(problems(story, mistake.memory, code, mistake.step, 1))

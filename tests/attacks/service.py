@@ -132,6 +132,8 @@ def _readings(token: object) -> list[str]:
         return [repr(token)]
     texts = [token]
     for segment in token[:100_000].split("."):
+        if len(segment) < _WINDOW:
+            continue  # no part of it is long enough to be looked for, and there may be a hundred thousand of them
         try:
             texts.append(unb64u(segment).decode("latin-1"))
         except JoseError:

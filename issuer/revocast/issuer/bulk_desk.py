@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from revocast.issuer.authority.bulk import Bulk, Changed, Line, changed_by
+from revocast.issuer.authority.bulk import Bulk, Changed, Line, Manner, changed_by
 from revocast.issuer.authority.revocations import Receipt
 from revocast.issuer.authority.terms import Terms
 from revocast.issuer.clock import Clock
@@ -24,7 +24,7 @@ from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.tables import Head
 from revocast.schemas.audit import AuditType
 from revocast.schemas.record import MAX_ROWS, Record
-from revocast.schemas.row import pack_fields
+from revocast.schemas.row import pack_alike
 from revocast.schemas.rows import Rows
 
 __all__ = ["LINES_A_TURN", "BulkDesk", "Wrote"]
@@ -84,9 +84,10 @@ class BulkDesk:
     ) -> int:
         t = max(int(self._clock()), head.t)
         changed = changed_by(lines, held_times(session, [line.fingerprint for line in lines]), t, terms)
-        if not changed:
+        rows = sum(len(run.lines) for run in changed)
+        if not rows:
             return 0
-        allow(len(changed))
+        allow(rows)
         record = add_record(
             session, head, _packed(changed), t, issuer=terms.issuer, actor=bulk.actor, reason=bulk.reason
         )
@@ -99,7 +100,7 @@ class BulkDesk:
             subject=f"bulk/{bulk.operation}",
             data=_told(record, changed, bulk),
         )
-        return len(changed)
+        return rows
 
     def count(self, lines: Sequence[Line]) -> Wrote:
         """What writing them would do."""
@@ -109,22 +110,29 @@ class BulkDesk:
             for start in range(0, len(lines), MAX_ROWS):
                 part = lines[start : start + MAX_ROWS]
                 held = held_times(session, [line.fingerprint for line in part])
-                changed = len(changed_by(part, held, t, terms))
+                changed = sum(len(run.lines) for run in changed_by(part, held, t, terms))
                 rows, records = rows + changed, records + bool(changed)
             receipt = Receipt(head.epoch, head.n, head.t, (), changed=bool(rows), dry_run=True)
         return Wrote(rows, records, receipt)
 
 
 def _packed(changed: Sequence[Changed]) -> Rows:
-    return Rows(pack_fields((line.fingerprint, line.manner.flags, *row) for line, row, _ in changed))
+    return Rows(
+        b"".join(
+            pack_alike((line.fingerprint for line in lines), manner.flags, *row)
+            for lines, manner, row, _ in changed
+        )
+    )
 
 
 def _told(record: Record, changed: Sequence[Changed], bulk: Bulk) -> dict[str, object]:
-    counts = Counter(line.manner for line, _, _ in changed)
+    counts = Counter[Manner]()
+    for run in changed:
+        counts[run.manner] += len(run.lines)
     return {
         "operation": bulk.operation,
         "file": bulk.file,
-        "rows": len(changed),
+        "rows": counts.total(),
         "counts": [
             {"kind": manner.kind, "slot": manner.first.slot.name.lower(), "rows": rows}
             for manner, rows in counts.items()

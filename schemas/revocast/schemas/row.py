@@ -32,6 +32,7 @@ __all__ = [
     "Key",
     "Row",
     "Slot",
+    "pack_alike",
     "pack_fields",
     "pack_rows",
     "unpack_rows",
@@ -141,6 +142,12 @@ def pack_rows(rows: Iterable[Row]) -> bytes:
 def pack_fields(rows: Iterable[tuple[bytes, int, int, int]]) -> bytes:
     """The same for rows of (fingerprint, flags, cutoff, expires_at) that were checked when they were written; no object each."""
     return b"".join(starmap(_LAYOUT.pack, rows))
+
+
+def pack_alike(fingerprints: Iterable[bytes], flags: int, cutoff: int, expires_at: int) -> bytes:
+    """The same for rows that differ in nothing but their fingerprints."""
+    rest = _LAYOUT.pack(b"", flags, cutoff, expires_at)[FINGERPRINT_SIZE:]
+    return rest.join((*fingerprints, b""))
 
 
 def unpack_rows(data: bytes) -> list[Row]:

@@ -57,21 +57,29 @@ class Line(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """A line that changes its slot: the times of the row to write, and those that the slot holds then."""
+    """Lines behind each other, of one manner, that change their slots alike: the times of the rows to write, and those that the
+    slots hold then. No slot stands in it twice."""
 
-    line: Line
+    lines: Sequence[Line]
+    manner: Manner
     row: Times
     held: Times
 
 
 def changed_by(lines: Sequence[Line], held: Mapping[Key, Times], t: int, terms: Terms) -> list[Changed]:
-    """Those of the lines that a record of time `t` is needed for. `held`: what stands in their slots, dead rows included.
+    """Those of the lines that a record of time `t` is needed for, in their order. `held`: what stands in their slots, dead rows
+    included.
 
     Raises `InvalidRequest` for times that are out of range.
     """
     times = {manner: _times(manner, t, terms) for manner in {line.manner for line in lines}}
     slots = {key: own for key, own in held.items() if own[1] > t}
-    found = []
+    if len(times) == 1 and not slots and len({line.fingerprint for line in lines}) == len(lines):
+        # The usual file is a million new names, and no look at each of them.
+        ((manner, row),) = times.items()
+        return [Changed(lines, manner, row, row)] if row[1] > t else []
+    found: list[Changed] = []
+    run: list[Line] = []
     for line in lines:
         fingerprint, _, manner = line
         row = after = times[manner]
@@ -84,7 +92,10 @@ def changed_by(lines: Sequence[Line], held: Mapping[Key, Times], t: int, terms: 
             if after == before:
                 continue
         slots[key] = after
-        found.append(Changed(line, row, after))
+        if not found or (manner, after) != (found[-1].manner, found[-1].held):
+            run = []
+            found.append(Changed(run, manner, row, after))
+        run.append(line)
     return found
 
 

@@ -3,6 +3,7 @@
 `live_rows` does the same for any record. Here all rows revoke, in records of up to 1,000, a thousand records after each other.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from revocast.issuer.authority.bulk import Bulk, Changed, Times
 from revocast.schemas.record import Record
 from revocast.schemas.row import Key
+from revocast.schemas.selector import FINGERPRINT_SIZE
 
 __all__ = ["held_times", "write_lines"]
 
@@ -19,15 +21,22 @@ _COLUMNS: Final = (
     "fingerprint, kind, slot, cutoff, expires_at, selector_kind, value_1, value_2, "
     "selector_issuer, epoch, n, t, actor, reason"
 )
-_VARIES: Final = 8
-"""So many of the columns are of the row, the others of the record."""
 _REPLACE: Final = (
     "ON CONFLICT (fingerprint, kind, slot) DO UPDATE SET "
     "cutoff = excluded.cutoff, expires_at = excluded.expires_at, value_1 = excluded.value_1, value_2 = excluded.value_2, "
     "epoch = excluded.epoch, n = excluded.n, t = excluded.t, actor = excluded.actor, reason = excluded.reason"
 )
 _SELECT: Final = "SELECT fingerprint, kind, slot, cutoff, expires_at FROM live_row WHERE fingerprint "
-_UPSERT_SQLITE: Final = f"INSERT INTO live_row ({_COLUMNS}) VALUES ({', '.join('?' * 14)}) {_REPLACE}"  # noqa: S608
+# One statement for all of them, in which the driver gives the interpreter away once and not with every row. JSON holds no bytes.
+_UPSERT_SQLITE: Final = {
+    values: f"INSERT INTO live_row ({_COLUMNS}) SELECT "  # noqa: S608
+    f"substr(?, 1 + {FINGERPRINT_SIZE} * key, {FINGERPRINT_SIZE}), {', '.join('?' * 5)}, {columns}, {', '.join('?' * 6)} "
+    f"FROM json_each(?) WHERE true {_REPLACE}"
+    for values, columns in (
+        (1, "value, NULL"),
+        (2, "json_extract(value, '$[0]'), json_extract(value, '$[1]')"),
+    )
+}
 _UPSERT_POSTGRESQL: Final = (
     f"INSERT INTO live_row ({_COLUMNS}) SELECT row.*, %s, %s, %s, %s, %s, %s FROM unnest("  # noqa: S608
     "%s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[]) AS row "
@@ -46,34 +55,36 @@ def held_times(session: Session, fingerprints: Sequence[bytes]) -> dict[Key, Tim
     return {(name, kind, slot): (cutoff, end) for name, kind, slot, cutoff, end in found}
 
 
-def write_lines(session: Session, lines: Iterable[Changed], record: Record, bulk: Bulk, issuer: str) -> None:
+def write_lines(
+    session: Session, changed: Sequence[Changed], record: Record, bulk: Bulk, issuer: str
+) -> None:
     """Bring the table to `record`, whose rows are of these lines, and drop what is dead at its t."""
     connection = session.connection()
     of_record = (issuer, record.epoch, record.n, record.t, bulk.actor, bulk.reason)
     if _is_postgresql(connection):
-        columns = [list(column) for column in zip(*_rows(lines), strict=True)]
+        columns = [list(column) for column in zip(*_rows(changed), strict=True)]
         connection.exec_driver_sql(_UPSERT_POSTGRESQL, (*of_record, *columns))
         connection.exec_driver_sql("DELETE FROM live_row WHERE expires_at <= %s", (record.t,))
-    else:
-        connection.exec_driver_sql(_UPSERT_SQLITE, [(*row, *of_record) for row in _rows(lines)])
-        connection.exec_driver_sql("DELETE FROM live_row WHERE expires_at <= ?", (record.t,))
-
-
-def _rows(lines: Iterable[Changed]) -> list[tuple[Any, ...]]:
-    rows = {}
-    for (fingerprint, values, manner), _, held in lines:
-        value_1, value_2 = (*values, None)[:2]
-        # One row a slot, as it stands after the record: PostgreSQL refuses to write one twice in a statement.
-        rows[fingerprint, manner.flags] = (
-            fingerprint,
-            manner.code,
-            manner.slot,
-            *held,
-            manner.kind,
-            value_1,
-            value_2,
+        return
+    for lines, manner, _, held in changed:
+        of_run = (manner.code, manner.slot, *held, manner.kind)
+        names = b"".join([line.fingerprint for line in lines])
+        values = [line.values for line in lines]
+        said = json.dumps(
+            [value for (value,) in values] if len(values[0]) == 1 else values, ensure_ascii=False
         )
-    return list(rows.values())
+        connection.exec_driver_sql(_UPSERT_SQLITE[len(values[0])], (names, *of_run, *of_record, said))
+    connection.exec_driver_sql("DELETE FROM live_row WHERE expires_at <= ?", (record.t,))
+
+
+def _rows(changed: Iterable[Changed]) -> Iterable[tuple[Any, ...]]:
+    # One row a slot, as it stands after the record: PostgreSQL refuses to write one twice in a statement.
+    rows = {}
+    for lines, manner, _, held in changed:
+        of_run = (manner.code, manner.slot, *held, manner.kind)
+        for fingerprint, values, _ in lines:
+            rows[fingerprint, manner.flags] = (fingerprint, *of_run, *(*values, None)[:2])
+    return rows.values()
 
 
 def _is_postgresql(connection: Connection) -> bool:

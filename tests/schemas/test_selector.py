@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revocast.schemas.errors import ClaimUndeclared, SchemaError
-from revocast.schemas.selector import BUILT_IN_KINDS, Selector, fingerprint, kind_code, kind_name
+from revocast.schemas.selector import (
+    BUILT_IN_KINDS,
+    Selector,
+    fingerprint,
+    fingerprints_of,
+    kind_code,
+    kind_name,
+)
 
 ISSUER = "https://issuer.example"
 SALT = bytes(32)
@@ -33,6 +40,12 @@ def test_different_pairs_have_different_fingerprints(a: str, b: str, c: str, d: 
         SALT, Selector.subject_client(ISSUER, c, d)
     )
     assert same == ((a, b) == (c, d))
+
+
+@given(st.lists(parts, max_size=5))
+def test_fingerprints_of_many_are_those_of_each(values: list[str]) -> None:
+    many = fingerprints_of(SALT, ISSUER, "session", [value.encode() for value in values])
+    assert many == [fingerprint(SALT, Selector.session(ISSUER, value)) for value in values]
 
 
 def test_kind_issuer_and_salt_are_part_of_the_fingerprint() -> None:

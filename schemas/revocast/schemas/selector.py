@@ -28,6 +28,7 @@ __all__ = [
     "check_claim_name",
     "fingerprint",
     "fingerprint_of",
+    "fingerprints_of",
     "kind_code",
     "kind_name",
 ]
@@ -144,6 +145,13 @@ def fingerprint_of(salt: bytes, issuer: str, kind: str, values: Sequence[str]) -
     for value in values:
         text += _prefixed(value.encode())
     return hashlib.sha256(text).digest()[:FINGERPRINT_SIZE]
+
+
+def fingerprints_of(salt: bytes, issuer: str, kind: str, values: Sequence[bytes]) -> list[bytes]:
+    """Those of many selectors of one value each, which is given in UTF-8."""
+    opening, sha256 = _opening(salt, issuer, kind), hashlib.sha256
+    openings = {length: opening + length.to_bytes(4, "big") for length in set(map(len, values))}
+    return [sha256(openings[len(value)] + value).digest()[:FINGERPRINT_SIZE] for value in values]
 
 
 @lru_cache(maxsize=256)

@@ -103,6 +103,9 @@ class Job:
         yield Progress(**self.counts())
 
     def _read(self, window: list[bytes | None]) -> tuple[list[Line], dict[str, list[int]], int]:
+        plain = self._reader.read_plain(window)
+        if plain is not None:
+            return plain, {}, 0
         read, lines, bad = self._reader.read, list[Line](), dict[str, list[int]]()
         for number, raw in enumerate(window, start=self._line + 1):
             try:

@@ -12,6 +12,7 @@ a token is blocked. Nothing is trimmed or folded: names are compared by exact co
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ from revocast.issuer.operators.problem import explain_invalid
 from revocast.issuer.operators.revocations import SlotName, Target
 from revocast.schemas.errors import ClaimUndeclared, SchemaError
 from revocast.schemas.naming import MAX_NAME
-from revocast.schemas.selector import fingerprint_of
+from revocast.schemas.selector import fingerprint_of, fingerprints_of
 from revocast.schemas.strict_json import parse_json
 
 __all__ = ["COLUMNS", "Form", "LineReader"]
@@ -38,6 +39,8 @@ _SINGLE_HANDED: Final = frozenset({"key", "issuer"})
 _PAIR: Final = "subject+client"
 _JWS: Final = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
 _MAX_MANNERS: Final = 10_000
+_PLAIN: Final = bytes(sorted({*range(0x21, 0x7F), *b"\n"} - {*b"."}))
+"""What a list's values are made of that need no second look: no white space, no whole token, one character a byte."""
 
 _Shape = tuple[str | None, str | None, str | None, str | None, str | None]
 """Kind, issuer, slot, cutoff and `expires_at`, as CSV says them."""
@@ -63,6 +66,7 @@ class LineReader:
         self._kind = kind
         self._slot = slot
         self._columns = None if columns is None else _checked(columns)
+        self._form = form
         self._read = {"jsonl": self._json, "csv": self._csv, "list": self._bare}[form]
         self._wants_header = form == "csv" and columns is None
         self._manners: dict[object, Manner] = {}
@@ -84,6 +88,26 @@ class LineReader:
             self._columns, self._wants_header = _checked(_row(text)), False
             return None
         return self._read(text)
+
+    def read_plain(self, raws: Sequence[bytes | None]) -> list[Line] | None:
+        """What all of them revoke, if this is a list and nothing about any of them needs a second look; None: read them one by one."""
+        if self._form != "list" or not raws or not all(raws):
+            return None
+        values = [raw for raw in raws if raw]
+        text = b"\n".join(values)
+        if text.translate(None, _PLAIN) or max(map(len, values)) > MAX_NAME:
+            return None
+        try:
+            first = self.read(values[0])
+        except BadLine:
+            return None
+        if first is None or first.manner.kind == _PAIR:
+            return None
+        manner, terms = first.manner, self._terms
+        names = fingerprints_of(terms.salt, terms.issuer, manner.kind, values)
+        # As `Line(…)` for each of them would, without a call of Python's for each.
+        fields = zip(names, zip(text.decode("ascii").split("\n"), strict=True), repeat(manner), strict=False)
+        return list(map(tuple.__new__, repeat(Line), fields))
 
     def _bare(self, text: str) -> Line:
         if text[0].isspace() or text[-1].isspace():

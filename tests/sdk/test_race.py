@@ -97,6 +97,11 @@ def test_no_opcode_at_which_the_other_thread_comes_in_misses_a_revocation(tell: 
     assert set(problems(tell(), "due", shared_code(MODULES), "opcode", 1)) == {""}
 
 
+@pytest.mark.parametrize("name", ["a block", "a key is revoked"])
+def test_no_two_lines_between_which_the_other_thread_runs_miss_a_revocation(name: str) -> None:
+    assert set(problems(STORIES[name](), "due", shared_code(MODULES), "line", 2)) == {""}
+
+
 @pytest.mark.parametrize("memory", get_args(Memory))
 @pytest.mark.parametrize("tell", STORIES.values(), ids=STORIES)
 def test_no_line_at_which_the_other_thread_comes_in_misses_a_revocation(

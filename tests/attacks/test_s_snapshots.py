@@ -10,12 +10,15 @@ import pytest
 from revocast.schemas.chunks import CutChunk
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.row import NEVER, ROW_SIZE, Row, Slot, pack_rows
+from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import Countersigned, Manifest
 from revocast.schemas.topics import Topics
+from revocast.sdk import beginning, snapshot_reader
 from revocast.sdk.errors import TokenRevoked
 from revocast.sdk.freshness import State, Topic
 from revocast.sdk.packed import PackedBase
 from revocast.sdk.snapshot_loading import Loaded, load_snapshot
+from revocast.sdk.snapshot_reader import SnapshotReader
 from revocast.testing import Authority, Delivery, InMemorySnapshots, Message, core_for
 from revocast.testing.authority import cut_table
 from tests.sdk.stage import stage, truncate, until
@@ -239,6 +242,89 @@ async def test_s10_an_old_snapshot_sent_again_hides_no_newer_one(issuer: Authori
     assert loaded.manifest.position == issuer.position
 
 
+async def test_s10_an_old_snapshot_sent_again_keeps_nobody_from_starting_on_a_truncated_log(
+    issuer: Authority,
+) -> None:
+    old = issuer.snapshot()
+    issuer.block(issuer.subject("bob"))
+    issuer.snapshot()
+    newest, behind = issuer.position, issuer.log.end
+    issuer.block(issuer.subject("carol"))
+    issuer.snapshots.append(old.key, old.value)
+    issuer.checkpoint()
+    issuer.log.truncate(behind - 1)
+    reader = with_keys_and_checkpoints(issuer)
+    loaded = await load(reader, log_begin=behind - 1)
+    assert loaded is not None
+    assert loaded.manifest.position == newest
+    begin(reader, loaded)
+    reader.deliver()
+    assert reader.core.state is State.READY
+    assert reader.core.table() == (issuer.position, issuer.table.pack())
+
+
+async def test_s10_an_offset_is_a_hint_so_the_only_snapshot_is_used_whatever_it_says(
+    issuer: Authority,
+) -> None:
+    issuer.snapshot()
+    issuer.checkpoint()
+    reader = with_keys_and_checkpoints(issuer)
+    loaded = await load(reader, log_begin=issuer.log.end + 1000)
+    assert loaded is not None
+    assert loaded.manifest.position == issuer.position
+
+
+async def test_s10_the_same_record_a_thousand_times_is_looked_at_once(issuer: Authority) -> None:
+    old = issuer.snapshot()
+    issuer.snapshots.messages.remove(newest_chunk(issuer))
+    for _ in range(1000):
+        issuer.snapshots.append(old.key, old.value)
+    issuer.checkpoint()
+    reader = with_keys_and_checkpoints(issuer)
+    assert await load(reader) is None
+    assert reader.core.counters["snapshots.rejected"] == 2, "once, and once what streams alone have signed"
+
+
+async def test_s10_manifests_are_found_behind_more_of_them_than_are_held_at_once(
+    kafka: str, topics: Topics, prefix: str, issuer: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_reader, "_HELD_BYTES", 8 * 1024)
+    for number in range(60):
+        issuer.snapshots.append(b"manifest/1/%d" % number, bytes(3000 if number % 3 else 9000))
+    issuer.snapshots.append(b"manifest/1/60", bytes(600_000))  # longer than any event: not even held
+    settings = KafkaSettings.model_validate({"kafka": kafka, "prefix": prefix})
+    async with stage(issuer, topics, kafka), SnapshotReader(settings) as reader:
+        assert [each.offset async for each in reader.manifests()] == list(reversed(range(60)))
+
+
+async def test_s10_a_topic_full_of_junk_holds_up_no_guard_that_can_read_the_log(
+    kafka: str,
+    prefix: str,
+    topics: Topics,
+    issuer: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(beginning, "_SHORT", 1)
+    monkeypatch.setattr(beginning, "_REACH", 64 * 1024)
+    issuer.now = 1_800_000_000
+    issuer.snapshot()
+    for number in range(100):
+        issuer.snapshots.append(b"manifest/1/%d" % (number + 100), b"junk")
+    issuer.checkpoint()
+    guard = guard_on(
+        kafka,
+        issuer,
+        prefix,
+        tmp_path,
+        clock=lambda: with_keys_and_checkpoints(issuer).now,
+        startup_timeout=20,
+    )
+    async with stage(issuer, topics, kafka), guard:
+        assert guard.health().origin == "log"
+        assert guard.table() == (issuer.position, issuer.table.pack())
+
+
 async def test_s10_after_a_new_epoch_no_snapshot_of_the_old_one_counts(issuer: Authority) -> None:
     issuer.snapshot()
     issuer.new_epoch()
@@ -348,9 +434,13 @@ def with_keys_and_checkpoints(issuer: Authority) -> Delivery:
     return reader
 
 
-async def load(reader: Delivery) -> Loaded | None:
-    snapshots = InMemorySnapshots(reader.authority.snapshots)
-    return await load_snapshot(snapshots, reader.core, lambda: reader.now, None, needed=True, ahead=0)
+async def load(
+    reader: Delivery, *, log_begin: int = 0, snapshots: InMemorySnapshots | None = None
+) -> Loaded | None:
+    snapshots = snapshots or InMemorySnapshots(reader.authority.snapshots)
+    return await load_snapshot(
+        snapshots, reader.core, lambda: reader.now, None, needed=True, ahead=0, log_begin=log_begin
+    )
 
 
 def begin(reader: Delivery, loaded: Loaded) -> None:

@@ -1,6 +1,7 @@
 """Where a core begins: at the local copy; from there, or without one, at a snapshot; else at the beginning of the log.
 
-* A snapshot is needed where the log does not hold what follows, and worth its bytes where very much follows.
+* A snapshot is needed where the log does not hold what follows, and worth its bytes where very much follows. One that is not
+  needed keeps nobody from starting: a topic that cannot be read, or is full of junk, is left alone.
 * When the workers of a host start together, one of them reads the snapshot, and the others wait for the file that it makes. They
   wait while the lock is held and not for ever: if the one dies, another has the lock; if it takes too long, each reads for itself.
 * A local copy that cannot be used, for whatever reason, is as good as none, and said.
@@ -9,6 +10,8 @@
 import asyncio
 from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
+
+from aiokafka.errors import KafkaError
 
 from revocast.schemas.errors import SchemaError
 from revocast.schemas.settings import KafkaSettings
@@ -26,6 +29,8 @@ Origin = Literal["local copy", "snapshot", "log"]
 
 _SHORT: Final = 2000
 """So many records are read in less time than a look for a snapshot takes."""
+_REACH: Final = 256 * 1024 * 1024
+"""Bytes of the snapshots topic that are looked through for a snapshot that is not needed."""
 _PATIENCE: Final = 15.0
 _LOOK_EVERY: Final = 0.05
 
@@ -72,10 +77,18 @@ class Beginning:
             if self._wants_snapshot(log) and (self.origin == "log" or self._needs_snapshot(log)):
                 await self._wait_for_others(self._file, log)
         if self._wants_snapshot(log):
-            await self.take_snapshot(needed=self._needs_snapshot(log))
+            needed = self._needs_snapshot(log)
+            try:
+                await self.take_snapshot(log, needed=needed)
+            except (KafkaError, OSError, TimeoutError) as error:
+                if needed:
+                    raise
+                logger.warning(
+                    "no snapshot is looked for, and the log is read: %s", error or type(error).__name__
+                )
         return self.next_offset(log)
 
-    async def take_snapshot(self, *, needed: bool) -> bool:
+    async def take_snapshot(self, log: Extent, *, needed: bool) -> bool:
         """Go on from the newest usable snapshot, and leave it to the host if we may write; whether there was one.
 
         `needed`: however little it is ahead.
@@ -84,8 +97,10 @@ class Beginning:
         if file is not None and not file.lock.try_acquire():
             file = None
         copy = file.copy if file else None
-        async with SnapshotReader(self._settings) as snapshots:
-            loaded = await load_snapshot(snapshots, core, self._clock, copy, needed=needed, ahead=_SHORT)
+        async with SnapshotReader(self._settings, None if needed else _REACH) as snapshots:
+            loaded = await load_snapshot(
+                snapshots, core, self._clock, copy, needed=needed, ahead=_SHORT, log_begin=log.begin
+            )
         if loaded is None:
             return False
         manifest, base, draft = loaded

@@ -274,9 +274,9 @@ class Follower:
         if now < self._next_snapshot:
             return
         self._next_snapshot = now + self._snapshot_backoff.next()
-        if await self.beginning.take_snapshot(needed=True):
-            log = self._partitions[Topic.LOG]
-            consumer.seek(log, self.beginning.next_offset(await self._extent(consumer)))
+        extent = await self._extent(consumer)
+        if await self.beginning.take_snapshot(extent, needed=True):
+            consumer.seek(self._partitions[Topic.LOG], self.beginning.next_offset(extent))
 
     def _check_link(self, connected_at: float) -> None:
         now = self._clock()

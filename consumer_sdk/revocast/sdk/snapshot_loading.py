@@ -2,9 +2,13 @@
 
 Whatever is wrong with one is counted and said by the core, and the next older one is tried. Chunks go to their place in the
 draft as they come, in whatever order, and no more than one is held in memory.
+
+Anybody who may write there can send an old snapshot again, behind the newest one. So one behind which the log does not seem to
+go on is kept back until no other is found, and the very same record is looked at once.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Collection
 from typing import Final, NamedTuple, Protocol
 
@@ -22,6 +26,7 @@ from revocast.sdk.snapshot_rules import Behind, check_chunk
 __all__ = ["Candidate", "Loaded", "Snapshots", "load_snapshot"]
 
 _SAY_EVERY: Final = 5.0
+_KEPT_BACK: Final = 2
 
 
 class Candidate(NamedTuple):
@@ -48,32 +53,68 @@ class Snapshots(Protocol):
 
 
 async def load_snapshot(
-    snapshots: Snapshots, core: GuardCore, clock: Clock, copy: LocalCopy | None, *, needed: bool, ahead: int
+    snapshots: Snapshots,
+    core: GuardCore,
+    clock: Clock,
+    copy: LocalCopy | None,
+    *,
+    needed: bool,
+    ahead: int,
+    log_begin: int,
 ) -> Loaded | None:
     """The newest usable snapshot; None: there is none.
 
-    `needed`: the log does not hold what follows the core's place. Otherwise it may be read, and a snapshot is worth its bytes
-    only if it is at least `ahead` records ahead. `copy` is where the rows may stay.
+    `needed`: the log, whose first offset is `log_begin`, does not hold what follows the core's place. Otherwise it may be read,
+    and a snapshot is worth its bytes only if it is at least `ahead` records ahead. `copy` is where the rows may stay.
     """
+    kept_back: list[Manifest] = []
+    async for manifest in _usable(snapshots, core):
+        if manifest is None:
+            if not needed:
+                return None  # so are those before it. Who needs one looks on: an old one may have been sent again
+        elif needed and manifest.log_offset + 1 < log_begin:
+            # The offset is a hint, and may be of a topic that is no more.
+            kept_back = sorted([*kept_back, manifest], key=lambda each: each.n)[-_KEPT_BACK:]
+        elif not needed and manifest.n - _n_of(core) < ahead:
+            return None
+        elif loaded := await _load(snapshots, core, clock, copy, manifest):
+            return loaded
+    for manifest in reversed(kept_back):
+        if loaded := await _load(snapshots, core, clock, copy, manifest):
+            return loaded
+    return None
+
+
+async def _usable(snapshots: Snapshots, core: GuardCore) -> AsyncIterator[Manifest | None]:
+    """The manifests that the core may go on from, the newest record first; None for one that lies behind it."""
+    seen = set[bytes]()
     async for received in snapshots.manifests():
+        await asyncio.sleep(0)
         if received.value is None:
             continue  # reclaimed
+        digest = hashlib.sha256(received.value).digest()
+        if digest in seen:
+            continue
+        manifest: Manifest | None = None
         try:
             manifest = core.judge_snapshot(received.value)
         except Behind:
-            if not needed:
-                return None  # so are those before it. Who needs one looks on: an old one may have been sent again
-            continue
+            pass
         except SchemaError:
             continue
-        if not needed and manifest.n - _n_of(core) < ahead:
-            return None
-        try:
-            return await _Loading(snapshots, manifest, copy, clock).run()
-        except SchemaError as error:
-            core.refuse_snapshot(str(error))
-            logger.warning("the snapshot of record %d is not used: %s", manifest.n, error)
-    return None
+        seen.add(digest)  # of what both sides have signed: that is not without end
+        yield manifest
+
+
+async def _load(
+    snapshots: Snapshots, core: GuardCore, clock: Clock, copy: LocalCopy | None, manifest: Manifest
+) -> Loaded | None:
+    try:
+        return await _Loading(snapshots, manifest, copy, clock).run()
+    except SchemaError as error:
+        core.refuse_snapshot(str(error))
+        logger.warning("the snapshot of record %d is not used: %s", manifest.n, error)
+        return None
 
 
 def _n_of(core: GuardCore) -> int:

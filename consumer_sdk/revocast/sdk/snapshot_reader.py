@@ -5,14 +5,19 @@
 * Chunks are read where the manifest's hints say, neighbours in one go. What does not stand there is looked for by its key, over
   the whole topic.
 * Nothing is judged here. Records come as they are; several may claim to be the same chunk.
+* Whoever may write there can fill it with junk. What is held of it in memory has a limit, the search for a manifest has one where it
+  is not worth more, and the whole topic is looked through in vain no more than once.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from revocast.schemas.events import MAX_EVENT_BYTES
 from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import Manifest, chunk_key
 from revocast.sdk.core import Received
@@ -21,18 +26,29 @@ from revocast.sdk.snapshot_loading import Candidate
 __all__ = ["SnapshotReader"]
 
 _MANIFEST: Final = b"manifest/"
+_CHUNK_KEY_BYTES: Final = len(chunk_key(bytes(32)))
 _FIRST_LOOK: Final = 4
 _WAIT_MS: Final = 1000
 _SILENT_AT_MOST: Final = 15
 _FETCH_BYTES: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 500
+_HELD_BYTES: Final = 16 * 1024 * 1024
+_MAX_KEYS: Final = 100_000
+_RECORD_BYTES: Final = 1024
+"""What a record costs beside its bytes, in bytes."""
 _NEIGHBOURS: Final = 4
 """Records between two chunks that are rather read than skipped: a new place on the topic costs a round trip."""
 
 
 class SnapshotReader:
-    """A connection of its own, for as long as it is entered. Raises what Kafka's client raises."""
+    """A connection of its own, for as long as it is entered. Raises what Kafka's client raises.
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    `reach`: bytes after which the search for a manifest is given up; None: never.
+    """
+
+    def __init__(self, settings: KafkaSettings, reach: int | None = None) -> None:
+        self._reach = reach
+        self._keys: set[bytes] | None = None
         self._partition = TopicPartition(settings.topics.snapshots, 0)
         self._consumer = AIOKafkaConsumer(
             **settings.client_options(),
@@ -68,17 +84,30 @@ class SnapshotReader:
         """Records under the key of a manifest, the newest first. Only as much is read as is asked for."""
         if not self._exists:
             return
-        upper, look = self._end, _FIRST_LOOK
+        upper, look, reached = self._end, _FIRST_LOOK, 0
         while upper > self._begin:
             lower = max(self._begin, upper - look)
-            found = [
-                Received(record.offset, record.value)
-                async for record in self._between(lower, upper)
-                if record.key is not None and record.key.startswith(_MANIFEST)
-            ]
-            for record in reversed(found):
-                yield record
-            upper, look = lower, look * 2
+            found, held = deque[Received](), 0
+            from_offset = lower
+            async for record in self._between(lower, upper):
+                reached += _RECORD_BYTES + len(record.value or b"")
+                if self._reach is not None and reached > self._reach:
+                    return
+                if record.key is None or not record.key.startswith(_MANIFEST):
+                    continue
+                if record.value is not None and len(record.value) > MAX_EVENT_BYTES:
+                    continue
+                found.append(Received(record.offset, record.value))
+                held += _RECORD_BYTES + len(record.value or b"")
+                while held > _HELD_BYTES and len(found) > 1:
+                    dropped = found.popleft()
+                    held -= _RECORD_BYTES + len(dropped.value or b"")
+                    from_offset = dropped.offset + 1
+            for received in reversed(found):
+                yield received
+            # What had to be dropped is read again, in pieces that can be held.
+            look = look * 2 if from_offset == lower else upper - from_offset
+            upper = from_offset
 
     async def hinted(self, manifest: Manifest) -> AsyncIterator[Candidate]:
         """What stands where the manifest says that its chunks stand."""
@@ -89,8 +118,17 @@ class SnapshotReader:
 
     async def anywhere(self, manifest: Manifest, missing: Collection[int]) -> AsyncIterator[Candidate]:
         """What stands anywhere on the topic under the keys of these chunks."""
-        async for candidate in self._candidates(_places(manifest, missing), self._begin, self._end):
-            yield candidate
+        places, keys = _places(manifest, missing), set[bytes]()
+        if self._keys is not None and not places.keys() <= self._keys:
+            return
+        async for record in self._between(self._begin, self._end):
+            if record.value is None or record.key is None:
+                continue
+            if len(record.key) == _CHUNK_KEY_BYTES and len(keys) <= _MAX_KEYS:
+                keys.add(record.key)
+            if (number := places.get(record.key)) is not None:
+                yield Candidate(number, record.value)
+        self._keys = keys if len(keys) <= _MAX_KEYS else None
 
     async def _candidates(self, places: dict[bytes, int], lower: int, upper: int) -> AsyncIterator[Candidate]:
         async for record in self._between(lower, upper):
@@ -104,7 +142,8 @@ class SnapshotReader:
         self._consumer.seek(self._partition, lower)
         silent = 0
         while await self._consumer.position(self._partition) < upper:
-            batches = await self._consumer.getmany(self._partition, timeout_ms=_WAIT_MS)
+            batches = await self._consumer.getmany(self._partition, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
+            await asyncio.sleep(0)
             silent = 0 if batches else silent + 1
             if silent > _SILENT_AT_MOST:
                 raise TimeoutError("the snapshots topic was not read to its end: Kafka does not answer")

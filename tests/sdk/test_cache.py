@@ -16,6 +16,7 @@ from revocast.sdk.errors import (
     TokenError,
     TokenExpired,
     TokenMalformed,
+    TokenNotYetValid,
     TokenRevoked,
     UnknownKey,
 )
@@ -264,6 +265,26 @@ def test_the_short_way_says_what_the_long_one_says(authority: Authority) -> None
     assert not short()
     with pytest.raises(TokenExpired):
         guard.verify(token)
+
+
+def test_the_short_way_knows_the_second_at_which_a_token_begins_and_ends(delivery: Delivery) -> None:
+    authority, verifier = delivery.authority, delivery.core.verifier
+    issued = authority.now + 100  # by the own clock, which is ahead of what the issuer has signed
+    token = authority.mint(iat=issued, exp=issued + 10)
+    since, until = issued - authority.leeway, issued + 10 + authority.leeway
+    claims = verifier.verify(token, issued)
+    for wall in (since, until - 1):
+        assert verifier.recall(token, wall) is claims
+    for wall, error in ((since - 1, TokenNotYetValid), (until, TokenExpired)):
+        assert verifier.recall(token, wall) is None
+        with pytest.raises(error):
+            verifier.verify(token, wall)
+    verifier.newest_t = until - 1
+    assert verifier.recall(token, issued) is claims
+    verifier.newest_t = until
+    assert verifier.recall(token, issued) is None
+    with pytest.raises(TokenExpired):
+        verifier.verify(token, issued)
 
 
 def test_the_short_way_ends_with_the_guard(delivery: Delivery) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from revocast.schemas.record import Position
-from revocast.schemas.row import NEVER, ROW_SIZE, Row
+from revocast.schemas.row import FLAGS_AT, NEVER, ROW_SIZE, SLOT, Row
 from revocast.sdk.base_lock import BaseLock
 from revocast.sdk.local_copy import Copy, Draft, LocalCopy, Place, Unusable
 from revocast.sdk.packed import PackedBase
@@ -90,6 +90,39 @@ def test_another_issuers_is_unusable_and_so_is_none(copy: LocalCopy) -> None:
     written(copy)
     with pytest.raises(Unusable, match="issuer"):
         copy.load("https://another.example")
+
+
+def test_a_row_of_a_kind_that_only_a_later_release_knows_makes_it_unusable(copy: LocalCopy) -> None:
+    later = bytearray(ROWS[0])
+    later[FLAGS_AT] = SLOT | 9
+    written(copy, [bytes(later), *ROWS[1:]])
+    with pytest.raises(Unusable, match="kind"):
+        load(copy)
+
+
+def test_a_file_of_another_user_or_that_others_may_write_is_unusable(
+    copy: LocalCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(copy)
+    mine = os.geteuid()
+    with monkeypatch.context() as another:
+        if mine:
+            another.setattr(os, "geteuid", lambda: mine + 1)
+        else:
+            os.chown(copy.path, 4711, -1)  # what root wrote anybody may believe
+        with pytest.raises(Unusable, match="another user"):
+            load(copy)
+    os.chown(copy.path, mine, -1)
+    copy.path.chmod(0o602)
+    with pytest.raises(Unusable, match="others may write"):
+        load(copy)
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(copy: LocalCopy) -> None:
+    copy.path.parent.mkdir()
+    os.mkfifo(copy.path)
+    with pytest.raises(Unusable, match="no file"):
+        load(copy)
 
 
 def test_a_base_in_use_stays_when_another_takes_its_place(copy: LocalCopy) -> None:

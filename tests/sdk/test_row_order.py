@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revocast.schemas.errors import MalformedRow
-from revocast.schemas.row import NEVER, Row, Slot, pack_rows
+from revocast.schemas.row import FLAGS_AT, NEVER, SLOT, Row, Slot, pack_rows
 from revocast.schemas.table import Table
 from revocast.sdk.row_order import problem_with
 
@@ -57,6 +57,12 @@ def test_it_finds_one_wrong_row_among_thousands_wherever_it_stands(at: int) -> N
     assert "dead" in problem_with(b"".join(dead), T)
     lift = [*MANY[:at], MANY[at][:11] + b"\x81" + MANY[at][12:], *MANY[at + 1 :]]
     assert "lift" in problem_with(b"".join(lift), T)
+
+
+def test_a_row_of_a_kind_that_is_not_assigned_is_found() -> None:
+    strange = bytearray(MANY[7])
+    strange[FLAGS_AT] = SLOT | 9
+    assert "kind" in problem_with(b"".join([*MANY[:7], bytes(strange), *MANY[8:]]), T)
 
 
 def test_a_part_of_a_row_is_none() -> None:

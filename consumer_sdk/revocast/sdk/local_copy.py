@@ -8,9 +8,10 @@
   record, and the offset of that record as a hint. Who begins from it goes on with record n + 1.
 * It is written beside, forced to the disk, and renamed: there is the old file or the new one, never a part of one. The old one
   stays mapped where it is in use.
-* Any byte that is not as it was written makes it unusable, and so does another version, issuer or root. Then it is as if there were none.
+* Any byte that is not as it was written makes it unusable, and so does another version, issuer or root, and a row of a kind that
+  only a later release knows. Then it is as if there were none.
 * Rows are written, never stored through a mapping: a full disk is an error then, and not the end of the process.
-* It is as private as the pinned root beside it: who can write here decides what is revoked.
+* It is as private as the pinned root beside it: who can write here decides what is revoked. A file of another user is not used.
 * Where nothing can be written, the same rows lie in memory of the process's own.
 """
 
@@ -18,6 +19,7 @@ import contextlib
 import hashlib
 import mmap
 import os
+import stat
 import struct
 import tempfile
 import zlib
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from revocast.schemas.record import Position
-from revocast.schemas.row import ROW_SIZE
+from revocast.schemas.row import KIND, KNOWN_FLAGS, ROW_SIZE
 from revocast.sdk.packed import NO_ROWS, PackedBase, RowBuffer
 from revocast.sdk.packed_index import UnusableIndex
 
@@ -42,6 +44,7 @@ _ROWS_AT: Final = 65536
 """A multiple of every page size in use: rows are mapped from here on."""
 _DRAFT: Final = ".draft"
 _COPY_AT_ONCE: Final = 4 * 1024 * 1024
+_KNOWN_KINDS: Final = frozenset(flags & KIND for flags in KNOWN_FLAGS)
 
 
 class Unusable(ValueError):
@@ -91,7 +94,7 @@ class LocalCopy:
     def load(self, issuer: str) -> Copy:
         """Map the file, every byte of which is checked. Raises `Unusable`, also when there is none."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_without_waiting) as file:
                 return _read(file.fileno(), issuer)
         except FileNotFoundError:
             raise Unusable("there is none") from None
@@ -195,8 +198,17 @@ class Draft:
             self._path = None
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    # Somebody may have put a pipe there, which nobody writes to.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read(handle: int, issuer: str) -> Copy:
     found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise Unusable("it is no file")
+    if hasattr(os, "geteuid") and (found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH):
+        raise Unusable("it belongs to another user, or others may write to it")
     if found.st_size < _ROWS_AT:
         raise Unusable("it is cut off")
     whole = memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))
@@ -228,10 +240,11 @@ def _read(handle: int, issuer: str) -> Copy:
     if zlib.crc32(whole[_ROWS_AT:index_at]) != rows_crc or zlib.crc32(whole[index_at:]) != index_crc:
         raise Unusable("it is damaged")
     rows, index = _map(handle, count, index_size)
+    base = PackedBase.open(rows, index)
+    if not base.kinds.keys() <= _KNOWN_KINDS:
+        raise Unusable("it holds a row of a kind that this version does not know")
     position = Position(epoch, n, record_hash, t)
-    return Copy(
-        PackedBase.open(rows, index), Place(issuer, root.decode(), position, offset), _identity(found)
-    )
+    return Copy(base, Place(issuer, root.decode(), position, offset), _identity(found))
 
 
 def _header(place: Place, count: int, rows_crc: int, index: bytes) -> bytes:

@@ -8,7 +8,7 @@ borrowed from marks the lane that failed, and no borrow passes a guard.
 from typing import Final
 
 from revocast.schemas.errors import MalformedRow
-from revocast.schemas.row import ROW_SIZE, Row
+from revocast.schemas.row import KNOWN_FLAGS, LIFT, ROW_SIZE, Row
 from revocast.schemas.selector import FINGERPRINT_SIZE
 
 __all__ = ["problem_with"]
@@ -16,7 +16,8 @@ __all__ = ["problem_with"]
 _FLAGS_AT: Final = FINGERPRINT_SIZE
 _LANE: Final = ROW_SIZE * 8
 _BELOW: Final = (ROW_SIZE - FINGERPRINT_SIZE) * 8
-_NOT_LIFTS: Final = bytes(range(0x80))
+_NOT_LIFTS: Final = bytes(range(LIFT))
+_KNOWN: Final = bytes(flags for flags in KNOWN_FLAGS if flags < LIFT)
 
 
 _AT_ONCE: Final = 2048
@@ -39,13 +40,15 @@ _ASCENDS_LESS_ONE: Final = _ASCENDS - (_ONES << _BELOW)
 def problem_with(rows: bytes, t: int) -> str:
     """What keeps `rows` from being a table at `t`, which is seconds since 1970; empty: nothing.
 
-    They must ascend strictly by fingerprint, kind and slot, be alive at `t`, and none may be a lift.
+    They must ascend strictly by fingerprint, kind and slot, be alive at `t` and of kinds that are known, and none may be a lift.
     """
     count, rest = divmod(len(rows), ROW_SIZE)
     if rest:
         return "holds a part of a row"
-    if rows[_FLAGS_AT::ROW_SIZE].translate(None, _NOT_LIFTS):
-        return "holds a lift"
+    if strange := rows[_FLAGS_AT::ROW_SIZE].translate(None, _KNOWN):
+        # As with a record: what is not understood is not skipped, for a token that it refuses would be accepted.
+        lifts = strange.translate(None, _NOT_LIFTS)
+        return "holds a lift" if lifts else "holds a row of a kind that this version does not know: upgrade"
     alive_less_dead = _ALIVE - _ONES * (t + 1)
     for start in range(0, count, _AT_ONCE - 1):
         part = rows[start * ROW_SIZE : (start + _AT_ONCE) * ROW_SIZE]  # the next one begins with its last row

@@ -109,6 +109,10 @@ def of_keys_that_nobody_has_read(issuer: Authority) -> None:
     publish(issuer, whole_manifest(issuer).model_copy(update={"key_set": issuer.key_set + 1}))
 
 
+def an_offset_beyond_kafkas(issuer: Authority) -> None:
+    publish(issuer, whole_manifest(issuer).model_copy(update={"log_offset": (1 << 63) - 1}))
+
+
 def wrong_row_count(issuer: Authority) -> None:
     manifest = whole_manifest(issuer)
     first, *others = manifest.chunks
@@ -153,6 +157,7 @@ NEWER: dict[Callable[[Authority], None], str] = {
     of_another_history_at_the_checkpoint: "hash",
     of_another_epoch: "epoch",
     of_keys_that_nobody_has_read: "key versions",
+    an_offset_beyond_kafkas: "log_offset",
     wrong_row_count: "another number of rows",
     rows_out_of_order: "not in order",
     a_row_twice: "not in order",

@@ -24,6 +24,8 @@ from revocast.schemas.trust import Trust
 __all__ = ["Chunk", "Countersigned", "Manifest", "chunk_key", "read_countersigned", "read_manifest"]
 
 _MAX_ROWS: Final = MAX_CHUNK_BYTES // ROW_SIZE
+_OFFSETS_END: Final = (1 << 63) - 1
+"""Kafka's offsets are signed 64-bit integers, and so is the one after any of these."""
 
 
 def chunk_key(sha256: bytes) -> bytes:
@@ -38,7 +40,7 @@ class Chunk(Model):
     rows: int = Field(ge=1, le=_MAX_ROWS)
     first: int = Field(ge=0, lt=1 << 16)
     last: int = Field(ge=0, lt=1 << 16)
-    offset: int = Field(ge=0)
+    offset: int = Field(ge=0, lt=_OFFSETS_END)
 
     @model_validator(mode="after")
     def _of_one_partition(self) -> Self:
@@ -61,7 +63,7 @@ class Manifest(EventBody):
     delegations: int = Field(ge=1)
     key_set: int = Field(ge=1)
     root: str = Field(min_length=43, max_length=43)
-    log_offset: int = Field(ge=0)
+    log_offset: int = Field(ge=0, lt=_OFFSETS_END)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

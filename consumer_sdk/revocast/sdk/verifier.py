@@ -4,7 +4,8 @@ The memory holds verified tokens under their full text, with the generation at w
 
 * whoever applies a revocation writes its rows, *then* raises the generation; `verify` reads the generation, *then* looks up;
 * same generation: a hit. Another one: looked up again, no signature;
-* another era (keys, delegations or the log's epoch changed), which is another generation too: from the start;
+* another era (keys, delegations or the log's epoch changed), which is another generation too: from the start. It is raised before
+  the generation and read after it, so who sees the new generation sees the new era;
 * a hit still checks time. Refusals are not remembered.
 
 One thread changes `keyring`, `denylist` and the counters; any number of threads verify.
@@ -85,7 +86,7 @@ class Verifier:
 
     def verify(self, token: str, wall: float) -> Claims:
         """The claims of an acceptable token. Raises a `TokenError`. `wall` is the own clock, seconds since 1970."""
-        # Before anything is looked up, and against the order in which they are raised: a new generation comes with the new era.
+        # Before anything is looked up, and in this order.
         generation, era = self._generation, self._era
         if type(token) is not str or len(token) > MAX_TOKEN_BYTES:
             token = _plain(token)

@@ -1,11 +1,14 @@
 """What stands on the snapshots topic, what is used of it and what is deleted."""
 
+import hashlib
+
 import pytest
 
 from revocast.schemas.checkpoint import Checkpoint
 from revocast.schemas.events import Envelope
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.snapshot import chunk_key, read_countersigned, read_manifest
+from revocast.streams.snapshots import catalogue
 from revocast.streams.snapshots.catalogue import Catalogue
 from revocast.testing import Authority, Message
 from tests.streams.snapshot_log import trust_of
@@ -204,6 +207,39 @@ def test_junk_is_deleted_and_a_flood_of_it_pushes_no_snapshot_out(topic: Topic) 
     keys = topic.reclaim()
     assert sum(key.startswith(b"manifest/7/") for key in keys) == 600
     assert topic.usable() == [third, second]
+
+
+def test_a_flood_of_chunks_that_are_what_their_names_say_takes_no_more_memory_than_junk(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_MAX_CHUNKS", 20)
+    first, second = topic.snapshot("alice"), topic.snapshot("bob")
+    flood = [number.to_bytes(20) for number in range(200)]
+    keys = {topic.write(chunk_key(hashlib.sha256(rows).digest()), rows).key for rows in flood}
+    assert len(topic.read().chunks) <= 20
+    assert topic.usable() == [second, first]
+    third = topic.snapshot("carol")
+    fourth = topic.snapshot("dave")
+    assert topic.usable()[:2] == [fourth, third]
+    assert keys <= set(topic.reclaim()), "and all of it is deleted"
+    assert topic.usable() == [fourth, third]
+
+
+def test_no_chunk_of_a_kept_snapshot_is_deleted_though_a_flood_stood_between_it_and_its_manifest(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_MAX_CHUNKS", 20)
+    topic.snapshot("alice")
+    *chunks, unsigned, manifest = topic.issuer.snapshots.messages
+    topic.issuer.snapshots.messages[:] = []
+    for message in chunks:
+        topic.write(message.key, message.value)
+    for number in range(200):
+        rows = number.to_bytes(20)
+        topic.write(chunk_key(hashlib.sha256(rows).digest()), rows)
+    topic.write(manifest.key, manifest.value)
+    topic.snapshot("bob")
+    assert not {message.key for message in chunks} & set(topic.reclaim())
 
 
 def test_a_topic_that_was_created_again_is_read_from_nothing(topic: Topic) -> None:

@@ -3,12 +3,14 @@
 * A chunk is there if the newest record under its name has just these bytes. Who overwrites or deletes one makes it absent.
 * A manifest counts while `trust` believes it, countersigned or not, and under its own key alone. It is judged when asked for:
   a key that was compromised since takes its manifests along.
-* Whatever else stands there is junk, and is remembered only to be deleted.
+* Whatever else stands there is junk, and is remembered only to be deleted. Anybody can write chunks that are what their names
+  say, too: of more than any table has, those that no snapshot names are junk.
 * The snapshots that are kept: the two newest that are countersigned, and after the older of them the three that were written
   last with one signature, which the issuer may yet countersign.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +26,7 @@ __all__ = ["Catalogue", "Snapshot"]
 _COUNTERSIGNED_KEPT: Final = 2
 _UNSIGNED_KEPT: Final = 3
 _MAX_MANIFESTS: Final = 256
+_MAX_CHUNKS: Final = 100_000
 _MAX_JUNK: Final = 100_000
 
 
@@ -66,6 +69,8 @@ class Catalogue:
             return
         if named is not None and named == hashlib.sha256(value).digest():
             self.chunks[named] = offset
+            if len(self.chunks) > _MAX_CHUNKS:
+                self._forget_chunks()
         elif key.startswith(b"manifest/") and len(value) <= MAX_EVENT_BYTES:
             self._manifests[key] = _Listed(value, offset)
             if len(self._manifests) > _MAX_MANIFESTS:
@@ -131,7 +136,8 @@ class Catalogue:
         manifests = {each.manifest.key for each in kept}
         chunks = (chunk_key(sha256) for sha256 in self.chunks if sha256 not in named)
         others = (key for key in self._manifests if key not in manifests)
-        return [key for key in (*chunks, *others, *self._junk) if self._offset_of(key) < horizon]
+        junk = (key for key in self._junk if _chunk_of(key) not in named)
+        return [key for key in (*chunks, *others, *junk) if self._offset_of(key) < horizon]
 
     def _judge(self, key: bytes, listed: "_Listed") -> Snapshot | None:
         if listed.generation != self._trust.generation:
@@ -151,6 +157,13 @@ class Catalogue:
         kept = set(believed)
         key = next((each for each in self._manifests if each not in kept), next(iter(self._manifests)))
         self._note_junk(key, self._manifests.pop(key).offset)
+
+    def _forget_chunks(self) -> None:
+        """The oldest tenth of those that are not of a kept snapshot. One that is of a snapshot yet to be read comes with the next cut."""
+        held = self.held
+        oldest = itertools.islice((each for each in self.chunks if each not in held), _MAX_CHUNKS // 10 or 1)
+        for sha256 in list(oldest):
+            self._note_junk(chunk_key(sha256), self.chunks.pop(sha256))
 
     def _note_junk(self, key: bytes, offset: int) -> None:
         self._junk[key] = offset

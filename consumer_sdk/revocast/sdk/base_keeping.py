@@ -7,6 +7,7 @@
 * Only who is ready writes, and only a place that the issuer's newest checkpoint covers. So whoever begins from the file knows that
   log and checkpoints once reached it, and that a log which ends before it was put back.
 * Whoever cannot have a young base from the host, because nothing can be written or nobody writes, merges for itself.
+* While thousands of rows a second come, merging waits (downpour.py).
 * A merge runs in the guard's loop, a millisecond or two at a time, and rests for as long as it works.
 """
 
@@ -21,6 +22,7 @@ from revocast.schemas.row import ROW_SIZE
 from revocast.sdk.base_file import BaseFile
 from revocast.sdk.clock import Clock
 from revocast.sdk.core import GuardCore
+from revocast.sdk.downpour import Downpour
 from revocast.sdk.freshness import State
 from revocast.sdk.instant import Instant
 from revocast.sdk.journal import logger
@@ -50,17 +52,22 @@ class BaseKeeping:
         self._core: GuardCore | None = None
         self._wanted_since: float | None = None
         self._tried_at = float("-inf")
+        self._downpour = Downpour()
         self._found: Copy | None = None
 
     def tick(self, core: GuardCore, now: Instant) -> None:
         """Begin what is due, for the core in force."""
         self._core = core
+        denylist = core.verifier.denylist
+        pouring = self._downpour.lasts(denylist.applied, denylist.changed, now.monotonic)
         mine = self._file.lock.try_acquire()
         if self._busy or core.state is not State.READY or core.whole_at is None:
             return
         self._adopt_found(core)
         if not mine and self._file.changed:
             self._start(self._take_file(core))
+        elif pouring:
+            return
         elif mine and self._is_due(core, now):
             self._start(self._merge(core, for_host=True))
         elif not mine and self._must_help_itself(core, now):

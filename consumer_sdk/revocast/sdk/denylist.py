@@ -86,7 +86,8 @@ class _View(NamedTuple):
 class DenyList:
     """The rows in force after record `n`, whose time is `t` (seconds since 1970); to begin with, those of `base`.
 
-    `len` counts the rows in memory: also those that have expired, or that the overlay replaces, until the next merge.
+    `len` counts the rows in memory, at least those in force: also those that have expired, and those of the base that the overlay
+    repeats or replaces, until the next merge.
     """
 
     def __init__(self, base: PackedBase | None = None, n: int = 0, t: int = 0) -> None:
@@ -94,6 +95,8 @@ class DenyList:
         self.n = n
         self.base_n = n
         """The record after which the base is the table."""
+        self.applied = 0
+        """Rows of all records so far, those that change nothing included."""
         self._view = _View(t, tuple(sorted(base.kinds)), {}, base, object())
         self._overlay_rows = 0
         self._overlay_kinds: set[int] = set()
@@ -121,6 +124,7 @@ class DenyList:
         """Apply record `n` (by default the next), whose time is `t`: its rows in their order, best as the record's `Rows`."""
         packed = Rows.of(rows).packed
         self.n = self.n + 1 if n is None else n
+        self.applied += len(packed) // ROW_SIZE
         # The whole record is worked out before any of it is written: where one lifts a slot and revokes it again
         # (to shorten), no reader may look in between and find nothing.
         changed, going = self._worked_out(packed, t)
@@ -149,6 +153,11 @@ class DenyList:
                     return refusal
             if self._view is view:
                 return None
+
+    @property
+    def changed(self) -> int:
+        """Fingerprints that have changed since the base was written."""
+        return len(self._view.overlay) - len(self._unchecked)
 
     @property
     def wants_merge(self) -> bool:

@@ -23,8 +23,8 @@ _SKEW_WARNING: Final = 5
 class Health:
     """A moment's state. Ages and `clock_skew` in seconds (None: not known yet), `t` and `expires_at` (the delegation list's) in seconds since 1970.
 
-    `lag` is by how many records the log has been read less far than the newest checkpoint says (None: not comparable yet). `rows`,
-    `keys` and `remembered` (tokens) are counts; `size` is the deny-list in rows and bytes, base and overlay. `origin` is where the start
+    `lag` is by how many records the log has been read less far than the newest checkpoint says (None: not comparable yet). `rows` is
+    how many rows are held, at most: those that expired, or that a later one repeats, are counted until the next merge. `keys` and `remembered` (tokens) are counts; `size` is the deny-list in rows and bytes, base and overlay. `origin` is where the start
     began: `local copy`, `snapshot` or `log`, `start_seconds` how long it took until ready (None: it was not yet), and `base_n` the record after which the base is the table. `signatures` names what checks them. `counters` counts records by
     `<topic>.<outcome>`, refused tokens by `refused.<code>`, questions to the issuer by `introspection.<outcome>`, requests for foreign key sets by
     `jwks.<outcome>`, foreign tokens under unknown keys by `unknown_kid.<outcome>` and changes of state by

@@ -179,6 +179,10 @@ async def test_bad_lines_are_told_by_number_and_reason_and_the_others_are_done(a
         (b'{"selector": {"kind": "subject", "values": ["a"]}, "slot": "cutoff", "cutoff": 4000000000}', "cutoff: must not"),
         (b'{"token": "a.b.c"}', "token: is not one of ours"),
         (b'"\\ud800"', "is not one JSON value"),
+        (b'"a\\u0000"', "holds a NUL"),
+        (b'{"selector": {"kind": ["token"], "values": ["a"]}}', "selector.kind: Input should be a valid string"),
+        (b'{"selector": {"values": ["a"]}, "slot": ""}', "slot: Input should be 'cutoff' or 'block'"),
+        (b'{"selector": {"values": ["a"]}, "slot": false}', "slot: Input should be 'cutoff' or 'block'"),
     ],
 )  # fmt: skip
 async def test_json_that_says_nothing_to_write_is_told_why(
@@ -189,13 +193,27 @@ async def test_json_that_says_nothing_to_write_is_told_why(
 
 
 async def test_csv_rows_that_say_nothing_to_write_are_told_why(authority: Authority) -> None:
-    body = b'value,kind,cutoff\na\n"a,,\n,,\na,subject,yesterday\na,,-1\n'
+    body = b'value,kind,cutoff\na\n"a"b,,\n,,\na,subject,yesterday\na,,-1\n'
     assert await bad(authority, body, CSV, slot="cutoff") == {
         "has 1 cells, and there are 3 columns": [[2, 2]],
         "is not one row of CSV: a row is a line": [[3, 3]],
         "value: is empty": [[4, 4]],
         "cutoff: must be seconds since 1970": [[5, 6]],
     }
+
+
+async def test_a_csv_value_with_a_line_break_does_not_choose_who_is_revoked(authority: Authority) -> None:
+    body = b'value,kind,slot\nalice,subject,block\n"x\nadmin,subject,block\ny",subject,block\n'
+    status, (problem,) = await send(authority, body, CSV)
+    assert (status, problem["code"]) == (422, "row_over_lines")
+    assert await listed(authority) == []
+
+
+async def test_lines_that_another_program_ended_are_no_names(authority: Authority) -> None:
+    assert await bad(authority, b"alice\rbob\rcarol", LIST) == {
+        "holds a control character: write it as JSON if the name does": [[1, 1]]
+    }
+    assert await listed(authority) == []
 
 
 async def test_a_byte_order_mark_crlf_and_a_missing_last_end_are_none_of_the_names(
@@ -252,6 +270,27 @@ async def test_gzip_is_unpacked_and_a_bomb_is_not(authority: Authority) -> None:
     for damaged in (packed[:-9], b"no gzip", packed[:10] + b"\xff" + packed[11:]):
         status, (problem,) = await send(authority, damaged, packed=True)
         assert (status, problem["code"]) == (422, "damaged_gzip")
+
+
+async def test_gzip_members_end_wherever_they_end(authority: Authority) -> None:
+    members = [gzip.compress(b"jti-%d\n" % number if number % 3 else b"", mtime=0) for number in range(3000)]
+    answer = await done(authority, b"".join(members), packed=True)
+    assert (answer["rows"], answer["line"], answer["bad"]) == (2000, 2000, 0)
+
+
+async def test_an_operator_that_is_revoked_meanwhile_goes_on_with_no_file(authority: Authority) -> None:
+    def names(start: int) -> bytes:
+        return b"".join(b"a-rather-long-jti-%07d\n" % number for number in range(start, start + 60_000))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield names(0)
+        selector = {"kind": "client", "values": [authority.operator[0]]}
+        await authority.operate("POST", "/v1/revocations", selector=selector, slot="block")
+        yield names(60_000)
+
+    _, events = await send(authority, pieces())
+    assert (events[-1]["event"], events[-1]["code"]) == ("stopped", "invalid_token")
+    assert events[-1]["line"] == events[-1]["rows"] == 50_000
 
 
 async def test_a_file_needs_a_scope_of_its_own(authority: Authority) -> None:

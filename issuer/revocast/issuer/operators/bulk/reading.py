@@ -38,6 +38,7 @@ COLUMNS: Final = ("kind", "value", "value2", "issuer", "slot", "cutoff", "expire
 _SINGLE_HANDED: Final = frozenset({"key", "issuer"})
 _PAIR: Final = "subject+client"
 _JWS: Final = re.compile(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MAX_MANNERS: Final = 10_000
 _PLAIN: Final = bytes(sorted({*range(0x21, 0x7F), *b"\n"} - {*b"."}))
 """What a list's values are made of that need no second look: no white space, no whole token, one character a byte."""
@@ -112,6 +113,8 @@ class LineReader:
     def _bare(self, text: str) -> Line:
         if text[0].isspace() or text[-1].isspace():
             raise BadLine("begins or ends with white space: write it as JSON if the name does")
+        if _CONTROL.search(text):  # another program's line ends, or columns
+            raise BadLine("holds a control character: write it as JSON if the name does")
         return self._valued(text, (None, None, None, None, None))
 
     def _json(self, text: str) -> Line:
@@ -154,6 +157,8 @@ class LineReader:
             return line
         if not 0 < len(value) <= MAX_NAME:
             raise BadLine(f"value: must have 1 to {MAX_NAME} characters")
+        if "\0" in value:  # written as an escape; PostgreSQL stores none
+            raise BadLine("holds a NUL")
         if "." in value:
             _check_no_token(manner.kind, value)
         values = (value,)
@@ -179,7 +184,10 @@ class LineReader:
             return said
         if "kind" not in selector:
             selector = {"kind": self._kind or "token", **selector}
-        slot = said.get("slot") or self._slot or ("block" if selector["kind"] in ONE_TOKEN else None)
+        if "slot" in said:
+            return {**said, "selector": selector}
+        kind = selector["kind"]
+        slot = self._slot or ("block" if isinstance(kind, str) and kind in ONE_TOKEN else None)
         return {**said, "selector": selector, **({} if slot is None else {"slot": slot})}
 
     def _line(self, revocation: Revocation) -> Line:
@@ -231,7 +239,13 @@ def _seconds(column: str, cell: str) -> int:
 def _row(text: str) -> list[str]:
     try:
         (row,) = csv.reader([text], strict=True)
-    except (csv.Error, ValueError):
+    except (csv.Error, ValueError) as error:
+        if "unexpected end of data" in str(error):
+            # What follows is the rest of a value. Whoever chose that value must not choose rows by it.
+            raise Unreadable(
+                "row_over_lines",
+                "A row's quote is not closed on its line, and a row is a line: leave it out, or write the file as JSON lines.",
+            ) from None
         raise BadLine("is not one row of CSV: a row is a line") from None
     return row
 

@@ -133,6 +133,8 @@ async def _run(
     begun = False
     try:
         async for mouthful in _mouthfuls(request):
+            # A file may take hours, and a stolen account that was ended meanwhile must not go on with it.
+            await run_in_threadpool(context.guard.admit, request)
             async for event in iterate_in_threadpool(job.feed(mouthful)):
                 yield event
                 begun = True
@@ -168,6 +170,8 @@ async def _mouthfuls(request: Request) -> AsyncIterator[bytes]:
 def _stopped(job: Job, error: Exception) -> Stopped:
     problem, detail = problem_of(error), None
     match error:
+        case Problem(status=HTTPStatus.UNAUTHORIZED):
+            detail = "The access token is not valid any more. Send again what is behind the line, with another one."
         case StorageUnavailable():
             detail = "The database is not available. Send again what is behind the line."
         case Problem() | IssuerError():

@@ -9,6 +9,7 @@ from revocast.issuer.operators.bulk.errors import Unreadable
 __all__ = ["Gunzip"]
 
 _PIECE: Final = 256 * 1024
+_BITE: Final = 16 * 1024
 _GZIP: Final = 31
 _FREE: Final = 1024 * 1024
 _MAX_RATIO: Final = 100
@@ -24,6 +25,11 @@ class Gunzip:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What the next bytes unpack to."""
+        # At each member's end the library copies what is left: of a megabyte of empty members that would be 25 GB.
+        for start in range(0, len(data), _BITE):
+            yield from self._feed(data[start : start + _BITE])
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
         self._packed += len(data)
         while True:
             if self._member.eof:

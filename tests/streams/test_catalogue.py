@@ -230,7 +230,7 @@ def test_no_chunk_of_a_kept_snapshot_is_deleted_though_a_flood_stood_between_it_
 ) -> None:
     monkeypatch.setattr(catalogue, "_MAX_CHUNKS", 20)
     topic.snapshot("alice")
-    *chunks, unsigned, manifest = topic.issuer.snapshots.messages
+    *chunks, _unsigned, manifest = topic.issuer.snapshots.messages
     topic.issuer.snapshots.messages[:] = []
     for message in chunks:
         topic.write(message.key, message.value)

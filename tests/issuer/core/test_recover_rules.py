@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from revocast.issuer.authority.cutting import CutRule
 from revocast.issuer.authority.key_recovery import recovered_keys
 from revocast.issuer.authority.lifecycle import KeyState, TokenKey
 from revocast.issuer.authority.recovered import NextStep, Recovered
@@ -16,9 +17,11 @@ from revocast.issuer.keystore import SealedKeys
 from revocast.issuer.publication import Publication
 from revocast.issuer.recovery_desk import RecoveryDesk
 from revocast.issuer.service import Service
+from revocast.issuer.snapshotting import CutDesk
 from revocast.issuer.storage import Storage
 from revocast.issuer.storage.publishing import sign_records
 from revocast.issuer.storage.signing_keys import all_documents
+from revocast.issuer.storage.snapshots import ask_for_cut
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeySet, Lifetime
 from revocast.schemas.row import Slot
@@ -181,6 +184,29 @@ def test_what_an_unsigned_record_joined_is_parted_again(both: tuple[Copy, Copy])
     lost.clock.now = here.clock.now = T + 400
     cut(lost, "bob", T + 400, T + 2000)
     assert_that_it_holds_what_readers_hold(here, lost)
+
+
+def test_a_cut_that_made_way_leaves_its_place_to_the_next_one(both: tuple[Copy, Copy]) -> None:
+    here, lost = both
+    first, second = take_cut(here), take_cut(here)
+    cut(lost, "bob", T - 5, T + 2000)
+    with lost.storage.read() as session:
+        documents = [document.compact for document in all_documents(session)]
+    here.recover(lost.sign(), sorted(documents, key=len))
+    assert here.service.snapshots().snapshots == [] and here.service.status().n == first
+    assert take_cut(here) == second
+    here.storage.close()
+    lost.storage.close()
+
+
+def take_cut(copy: Copy) -> int:
+    """Its n."""
+    with copy.storage.write() as session:
+        ask_for_cut(session)
+    taken = CutDesk(copy.storage, Publication(), copy.clock, CutRule(10**9, 10**9)).take()
+    assert taken is not None
+    taken.forget()
+    return taken.position.n
 
 
 def test_what_the_time_of_an_unsigned_record_dropped_is_there_for_the_log_to_join(

@@ -20,7 +20,7 @@ from revocast.issuer.errors import Conflict
 from revocast.issuer.storage.live_rows import rows_between, write_changes
 from revocast.issuer.storage.live_set import selector_of
 from revocast.issuer.storage.log import as_row, parts_of, published_place, rows_of
-from revocast.issuer.storage.snapshots import oldest_place, truncate_to
+from revocast.issuer.storage.snapshots import forget_cuts_after, oldest_place, truncate_to
 from revocast.issuer.storage.tables import (
     ClientTable,
     ForeignRecord,
@@ -153,6 +153,7 @@ def set_aside(
     for record, _ in unsigned:
         session.delete(record)
     session.flush()
+    forget_cuts_after(session, (last.epoch, last.n))
     table, wrote, lifted = Table(), dict[Key, tuple[LogRecord, Part]](), set[Key]()
     truncated = oldest_place(session) > (last.epoch, 1)
     for record in _records(session, last.epoch):
@@ -219,6 +220,7 @@ def start_from_snapshot(
     place.epoch, place.n = anchor.place
     place.next_offset, place.first_offset = anchor.offset + 1, None
     session.flush()
+    forget_cuts_after(session, (last.epoch, last.n))
     truncate_to(session, anchor.place)
     return aside
 

@@ -12,6 +12,7 @@ from revocast.schemas.record import Record
 __all__ = [
     "ask_for_cut",
     "decide",
+    "forget_cuts_after",
     "forget_log",
     "is_asked",
     "last_mark",
@@ -52,6 +53,11 @@ def decide(session: Session, place: tuple[int, int], rows: int, now: int, proble
     if cut is not None:
         cut.state = SnapshotState.DIFFERS if problem else SnapshotState.COUNTERSIGNED
         cut.rows, cut.decided_at, cut.problem = rows, now, problem
+
+
+def forget_cuts_after(session: Session, place: tuple[int, int]) -> None:
+    """What was cut after this record was taken back with it: another record may come to stand there."""
+    session.execute(delete(SnapshotTable).where(tuple_(SnapshotTable.epoch, SnapshotTable.n) > place))
 
 
 def snapshots_in(session: Session) -> list[Snapshot]:

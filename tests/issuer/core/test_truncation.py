@@ -122,6 +122,7 @@ async def test_nothing_is_truncated_while_the_newest_snapshot_is_not_whole_on_th
     await write(deployment.streams.kafka, deployment.streams.topics.snapshots, (key, b"x" * 40))
     authority.clock.now += LOG_AGE
     await until(lambda: "is not whole on the topic" in caplog.text, "it says so")
+    await until(lambda: len(authority.service.snapshots().snapshots) == 3, "and another is cut at once")
     assert deployment.oldest == (0, 1)
     third, _ = await deployment.snapshot()
     await until(lambda: deployment.oldest == (1, second.n), "the next one does")

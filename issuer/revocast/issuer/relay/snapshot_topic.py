@@ -1,11 +1,13 @@
 """`revocast.snapshots` as the issuer reads it: for a manifest, for a chunk, or from end to end.
 
 Whoever may write to the topic may write anything under any key, and compaction keeps the newest of each: so the newest record
-of a key is the one that counts, and it is worth what its bytes are worth.
+of a key is the one that counts, and it is worth what its bytes are worth. Of chunks only those are remembered that a
+countersigned manifest names: others may be there without end.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from revocast.issuer.relay.reading import PartitionReader
@@ -20,7 +22,7 @@ _MANIFEST = b"manifest/"
 
 @dataclass(slots=True)
 class Held:
-    """What the topic holds, from end to end: where chunks lie whose bytes are right, and the countersigned manifests."""
+    """What the topic holds, from end to end: the countersigned manifests, and where chunks of theirs lie whose bytes are right."""
 
     chunks: dict[bytes, int] = field(default_factory=dict)
     manifests: dict[bytes, Manifest] = field(default_factory=dict)
@@ -67,13 +69,19 @@ class SnapshotTopic:
         return await self._bytes_at(chunk.offset, chunk.sha256)
 
     async def read_all(self, trust: Trust) -> Held:
-        """Read everything up to an end offset asked now."""
+        """Read everything up to an end offset asked now, twice: for the manifests, then for the chunks that they name."""
+        manifests = (await self._read_through(trust, ())).manifests.values()
+        named = {chunk_key(chunk.sha256) for manifest in manifests for chunk in manifest.chunks}
+        return await self._read_through(trust, named)
+
+    async def _read_through(self, trust: Trust, named: Collection[bytes]) -> Held:
         held = Held()
         first, end = await self._reader.bounds()
         self._reader.seek(first)
         while self._reader.next_offset < end:
             for record in await self._reader.read():
-                self._take(held, record.key or b"", record.value, record.offset, trust)
+                self._take(held, record.key or b"", record.value, record.offset, trust, named)
+            await asyncio.sleep(0)  # what is published goes first
         return held
 
     async def chunk_held(self, held: Held, chunk: Chunk) -> bytes | None:
@@ -81,13 +89,22 @@ class SnapshotTopic:
         offset = held.chunks.get(chunk_key(chunk.sha256))
         return None if offset is None else await self._bytes_at(offset, chunk.sha256)
 
-    def _take(self, held: Held, key: bytes, value: bytes | None, offset: int, trust: Trust) -> None:
+    def _take(
+        self,
+        held: Held,
+        key: bytes,
+        value: bytes | None,
+        offset: int,
+        trust: Trust,
+        named: Collection[bytes],
+    ) -> None:
         held.chunks.pop(key, None)
         held.manifests.pop(key, None)
         if value is None:
             return
-        if key == chunk_key(hashlib.sha256(value).digest()):
-            held.chunks[key] = offset
+        if key in named:
+            if key == chunk_key(hashlib.sha256(value).digest()):
+                held.chunks[key] = offset
         elif key.startswith(_MANIFEST):
             try:
                 manifest = read_countersigned(value, trust)

@@ -1,7 +1,7 @@
 """Truncating the log: what may be forgotten is in `authority.snapshots`; here it is checked on the topic, and done.
 
 * Before anything goes: every chunk of the newest countersigned snapshot was read from the topic again and is right, and the
-  countersigned manifest is the newest record of its key.
+  countersigned manifest is the newest record of its key. If not, another cut is asked for: who starts now lacks it, too.
 * The place is noted in the database first; then the records before it go from Kafka, then from the database, some at a time.
   Each step may be repeated, and a new relay does so: whoever is killed in between leaves nothing half-done.
 * The place is looked for in what the log holds, from its beginning: no offset is believed.
@@ -22,7 +22,13 @@ from revocast.issuer.storage.deployment import load_terms
 from revocast.issuer.storage.log import head_of
 from revocast.issuer.storage.outbox import write_event
 from revocast.issuer.storage.publishing import stored_compacts
-from revocast.issuer.storage.snapshots import forget_log, oldest_place, snapshots_in, truncate_to
+from revocast.issuer.storage.snapshots import (
+    ask_for_cut,
+    forget_log,
+    oldest_place,
+    snapshots_in,
+    truncate_to,
+)
 from revocast.schemas.audit import AuditType
 from revocast.schemas.trust import Trust
 
@@ -65,6 +71,7 @@ class LogTruncation:
         if point is None or newest is None or newest.place == self._broken:
             return False
         if not await self._is_whole(newest):
+            await asyncio.to_thread(self._ask_for_cut)
             self._broken = newest.place
             return False
         await asyncio.to_thread(self._note, point)
@@ -127,6 +134,10 @@ class LogTruncation:
         with self._storage.read() as session:
             stored = stored_compacts(session, place[0], [place[1]]).get(place[1])
         return stored.compact if stored is not None else None
+
+    def _ask_for_cut(self) -> None:
+        with self._storage.write() as session:
+            ask_for_cut(session)
 
     def _note(self, point: Snapshot) -> None:
         with self._storage.write() as session:

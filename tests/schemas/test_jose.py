@@ -44,6 +44,8 @@ def test_base64url_has_one_spelling(text: str) -> None:
         b'{"\\ud800":1}',
         b"",
         b"{}x",
+        b"{}\x0b",  # blanks to Python, not to JSON (RFC 8259 §2)
+        "\u00a0{}".encode(),
     ],
 )
 def test_ambiguous_json_is_refused(text: bytes) -> None:

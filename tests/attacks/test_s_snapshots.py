@@ -346,12 +346,15 @@ async def test_s10_on_kafka_a_guard_passes_over_damaged_and_forged_snapshots(
 ) -> None:
     issuer.now = 1_800_000_000
     bob = issuer.mint(sub="bob", client_id="another")
+    replayed = issuer.snapshot()
+    issuer.block(issuer.subject("dave"))
     issuer.snapshot()
     behind = issuer.log.end
     issuer.block(issuer.subject("bob"))
     bit_flipped(issuer)
     countersigned_by_a_stranger(issuer)
     not_countersigned(issuer)
+    issuer.snapshots.append(replayed.key, replayed.value)
     for number in range(40):  # an unfinished one behind them all
         issuer.snapshots.append(
             b"chunk/" + hashlib.sha256(bytes((number,))).hexdigest().encode(), bytes(900_000)

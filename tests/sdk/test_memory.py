@@ -1,4 +1,5 @@
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def test_the_file_is_its_owners_alone_and_the_only_one(memory: Memory) -> None:
     memory.save(SEEN)
     assert stat.S_IMODE(memory.path.stat().st_mode) == 0o600
     assert list(memory.path.parent.iterdir()) == [memory.path]
+
+
+def test_what_others_may_write_is_not_believed_and_a_pipe_not_waited_for(memory: Memory) -> None:
+    memory.save(SEEN)
+    memory.path.chmod(0o602)
+    assert memory.load() is None
+    memory.path.unlink()
+    os.mkfifo(memory.path)
+    assert memory.load() is None
 
 
 def test_another_worker_cannot_put_it_back(memory: Memory) -> None:

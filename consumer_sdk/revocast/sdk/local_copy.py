@@ -19,7 +19,6 @@ import contextlib
 import hashlib
 import mmap
 import os
-import stat
 import struct
 import tempfile
 import zlib
@@ -31,6 +30,7 @@ from typing import Final, NamedTuple
 
 from revocast.schemas.record import Position
 from revocast.schemas.row import KIND, KNOWN_FLAGS, ROW_SIZE
+from revocast.sdk.own_file import open_own
 from revocast.sdk.packed import NO_ROWS, PackedBase, RowBuffer
 from revocast.sdk.packed_index import UnusableIndex
 
@@ -94,7 +94,7 @@ class LocalCopy:
     def load(self, issuer: str) -> Copy:
         """Map the file, every byte of which is checked. Raises `Unusable`, also when there is none."""
         try:
-            with open(self.path, "rb", opener=_without_waiting) as file:
+            with open_own(self.path) as file:
                 return _read(file.fileno(), issuer)
         except FileNotFoundError:
             raise Unusable("there is none") from None
@@ -198,17 +198,8 @@ class Draft:
             self._path = None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    # Somebody may have put a pipe there, which nobody writes to.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _read(handle: int, issuer: str) -> Copy:
     found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
-        raise Unusable("it is no file")
-    if hasattr(os, "geteuid") and (found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH):
-        raise Unusable("it belongs to another user, or others may write to it")
     if found.st_size < _ROWS_AT:
         raise Unusable("it is cut off")
     whole = memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_READ))

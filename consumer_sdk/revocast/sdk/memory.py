@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from revocast.sdk.own_file import open_own
 from revocast.sdk.readiness import Floor
 
 __all__ = ["Memory", "Remembered"]
@@ -23,7 +24,7 @@ class Remembered:
 
 
 class Memory:
-    """One JSON file, private to its owner, replaced as a whole."""
+    """One JSON file, private to its owner, replaced as a whole. What another user has put there is not believed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,7 +32,8 @@ class Memory:
     def load(self) -> Remembered | None:
         """What an earlier run left; None: nothing that can be used."""
         try:
-            found = json.loads(self.path.read_bytes())
+            with open_own(self.path) as file:
+                found = json.loads(file.read())
             roots = tuple(str(root) for root in found["roots"])
             delegations, version = found["key_set"]
             remembered = Remembered(roots, Floor(int(found["delegations"]), (int(delegations), int(version))))

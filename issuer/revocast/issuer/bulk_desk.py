@@ -63,11 +63,13 @@ class BulkDesk:
             hold_names(session, (line.fingerprint for line in lines))
             head = head_of(session, lock=True)
             rows = records = 0
-            for start in range(0, len(lines), MAX_ROWS):
-                written = self._write_record(
-                    session, terms, head, lines[start : start + MAX_ROWS], bulk, allow
-                )
-                rows, records = rows + written, records + bool(written)
+            # Nothing that is looked up from here on is among what waits to be written: so all of it is written together.
+            with session.no_autoflush:
+                for start in range(0, len(lines), MAX_ROWS):
+                    written = self._write_record(
+                        session, terms, head, lines[start : start + MAX_ROWS], bulk, allow
+                    )
+                    rows, records = rows + written, records + bool(written)
             receipt = Receipt(head.epoch, head.n, head.t, (), changed=bool(rows))
         if rows:
             self._publication.committed()

@@ -23,9 +23,12 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[bytes | None]:
         """The lines that end in `data`."""
-        pieces = (self._rest + data).split(b"\n")
+        whole = self._rest + data
+        pieces = whole.split(b"\n")
         rest = pieces.pop()
-        lines = [self._line(piece) for piece in pieces]
+        lines: list[bytes | None] = [*pieces]
+        if b"\r" in whole or max(map(len, pieces), default=0) > MAX_LINE:
+            lines = [self._line(piece) for piece in pieces]
         if self._too_long and lines:
             lines[0], self._too_long = None, False
         self._too_long = self._too_long or len(rest) > MAX_LINE

@@ -209,6 +209,21 @@ def test_junk_is_deleted_and_a_flood_of_it_pushes_no_snapshot_out(topic: Topic) 
     assert topic.usable() == [third, second]
 
 
+def test_a_thief_of_the_snapshot_key_pushes_out_nothing_that_the_issuer_has_signed(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_MAX_MANIFESTS", 8)
+    first, second = topic.snapshot("alice"), topic.snapshot("bob")
+    genuine = topic.issuer.snapshots.messages
+    manifest = read_countersigned(genuine[-1].value or b"", trust_of(topic.issuer))
+    for n in range(100, 120):
+        forged = manifest.model_copy(update={"n": n})
+        topic.write(forged.key, topic.issuer.sign(forged, topic.issuer.snapshot_key))
+    assert topic.usable() == [second, first]
+    topic.reclaim()
+    assert topic.usable() == [second, first]
+
+
 def test_a_flood_of_chunks_that_are_what_their_names_say_takes_no_more_memory_than_junk(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

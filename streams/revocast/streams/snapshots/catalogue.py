@@ -152,11 +152,13 @@ class Catalogue:
         return self._junk[key] if key in self._junk else self.chunks[named or b""]
 
     def _forget_a_manifest(self) -> None:
-        # Anybody who may write here can write any number of keys; what is believed goes last.
-        believed = (key for key, each in self._manifests.items() if self._judge(key, each))
-        kept = set(believed)
-        key = next((each for each in self._manifests if each not in kept), next(iter(self._manifests)))
+        # Anybody who may write here can write any number of keys, and a thief of the snapshot key any number that are believed.
+        key = min(self._manifests, key=self._signatures)
         self._note_junk(key, self._manifests.pop(key).offset)
+
+    def _signatures(self, key: bytes) -> int:
+        snapshot = self._judge(key, self._manifests[key])
+        return 1 + snapshot.countersigned if snapshot else 0
 
     def _forget_chunks(self) -> None:
         """The oldest tenth of those that are not of a kept snapshot. One that is of a snapshot yet to be read comes with the next cut."""

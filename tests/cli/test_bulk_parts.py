@@ -83,6 +83,11 @@ def test_the_form_is_told_by_the_name_or_by_the_first_line(name: str, first: byt
     assert form_of(name, first) is form
 
 
-def test_a_damaged_gzip_file_is_told() -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [gzip.compress(b"a\n" * 1000)[:-9], gzip.compress(b"")[:10] + b"\xff" * 50],
+    ids=["ends too early", "holds something else"],
+)
+def test_a_damaged_gzip_file_is_told(damaged: bytes) -> None:
     with pytest.raises(Misused, match="cannot be read any further"):
-        list(opened(gzip.compress(b"a\n" * 1000)[:-9]).parts())
+        list(opened(damaged).parts())

@@ -8,6 +8,7 @@
 
 import gzip
 import io
+import zlib
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
@@ -130,6 +131,6 @@ class LineFile:
             rest = line
             while len(rest) == _MAX_LINE and not rest.endswith(b"\n"):
                 rest = self._lines.readline(_MAX_LINE)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise Misused(f"the file cannot be read any further: {error}") from None
         return line if rest is line or line.endswith(b"\n") else line + b"\n"

@@ -29,7 +29,7 @@ def serve(options: dict[str, str], folder: Path, name: str) -> None:
         async for candidate in hinted(reader, manifest):
             yield candidate
 
-    SnapshotReader.hinted = held  # type: ignore[method-assign]
+    SnapshotReader.hinted = held  # type: ignore[assignment, method-assign]
     beginning._PATIENCE = 60.0  # type: ignore[misc]
     asyncio.run(_follow(Guard(**options), folder / f"{name}.ready"))  # type: ignore[arg-type]
 

@@ -96,7 +96,12 @@ def bulk_routes(context: Context) -> APIRouter:
         wait: Annotated[
             bool, Query(description="whether `done` waits for Kafka, as long as it gets on")
         ] = True,
-        dry_run: Annotated[bool, Query(description="count what would be written, and write nothing")] = False,
+        dry_run: Annotated[
+            bool,
+            Query(
+                description="count what would be written, and write nothing; what the file names twice may be counted twice"
+            ),
+        ] = False,
     ) -> Response:
         form = _FORMS[request.headers["content-type"].partition(";")[0].strip().lower()]
         reader = LineReader(

@@ -35,6 +35,7 @@ class Host:
         await until(lambda: not self.keeping._busy)
 
     async def close(self, *, ready: bool) -> None:
+        self.core.close(self.now())
         await self.keeping.close(self.core, ready=ready)
 
 
@@ -83,6 +84,7 @@ async def test_a_core_that_another_has_replaced_writes_nothing(authority: Author
     host.reader.deliver()
     old, host.core = host.core, core_for(authority)
     await asyncio.gather(host.keeping._merge(old, for_host=True), host.tick())
+    await host.file.finish()
     assert host.file.copy.identity() is None
 
 

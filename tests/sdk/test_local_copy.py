@@ -9,6 +9,7 @@ import pytest
 
 from revocast.schemas.record import Position
 from revocast.schemas.row import FLAGS_AT, NEVER, ROW_SIZE, SLOT, Row
+from revocast.sdk import local_copy
 from revocast.sdk.base_lock import BaseLock
 from revocast.sdk.local_copy import Copy, Draft, LocalCopy, Place, Unusable
 from revocast.sdk.packed import PackedBase
@@ -122,6 +123,15 @@ def test_a_pipe_in_its_place_is_not_waited_for(copy: LocalCopy) -> None:
     copy.path.parent.mkdir()
     os.mkfifo(copy.path)
     with pytest.raises(Unusable, match="no file"):
+        load(copy)
+
+
+def test_what_another_version_wrote_is_unusable(copy: LocalCopy, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(local_copy, "_VERSION", 2)
+        written(copy)
+        load(copy)
+    with pytest.raises(Unusable, match="another version"):
         load(copy)
 
 

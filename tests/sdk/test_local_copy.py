@@ -202,6 +202,18 @@ def test_one_has_the_lock_and_the_next_when_that_one_lets_go(tmp_path: Path) -> 
     assert not other.contended
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no flock")
+def test_after_a_fork_the_child_has_no_share_in_the_lock_when_the_parent_ends(tmp_path: Path) -> None:
+    inherited, other = BaseLock(tmp_path / "lock"), BaseLock(tmp_path / "lock")
+    assert inherited.try_acquire()
+    assert inherited._handle is not None
+    parents = os.dup(inherited._handle)
+    inherited.after_fork()
+    assert not other.try_acquire(), "the parent holds it"
+    os.close(parents)
+    assert other.try_acquire()
+
+
 def test_where_no_lock_can_be_made_nobody_has_it_and_nobody_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"no folder")
     lock = BaseLock(tmp_path / "state" / "lock")

@@ -125,3 +125,17 @@ def write(file: BaseFile, place: Place, base: PackedBase) -> None:
     draft.finish(len(base), bytes(base.index_bytes))
     draft.publish(place)
     draft.close()
+
+
+def test_who_has_read_no_record_is_ready_from_a_table_and_goes_on(authority: Authority) -> None:
+    reader = Delivery(authority, core_for(authority))
+    for topic in list(reader.logs)[:2]:
+        reader.feed(topic)
+        reader.core.caught_up(topic, reader.core.ask(reader.now), reader.now)
+    reader.core.begin(base_of(authority), authority.position, authority.log.end - 1, reader.now)
+    authority.block(authority.subject("bob"))
+    authority.checkpoint()
+    reader.offsets[list(reader.logs)[2]] = authority.log.end - 1
+    reader.deliver()
+    assert reader.core.state == "ready"
+    assert reader.core.table() == (authority.position, authority.table.pack())

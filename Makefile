@@ -7,7 +7,7 @@ SHIPPED := revocast revocast-issuer revocast-streams
 PACKAGES := schemas issuer streams sdk cli testing dev
 
 .DEFAULT_GOAL := help
-.PHONY: help sync demo test test-containers fuzz lint fmt bench bench-full bench-sync audit sbom docs clean
+.PHONY: help sync demo test test-long test-containers fuzz lint fmt bench bench-full bench-sync audit sbom docs clean
 
 help:
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to
 	$(RUN) coverage run -m pytest -n 3 --dist loadfile $(ARGS)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
+
+test-long: sync ## what takes long: kill loops, cold starts of many workers, truncated logs, a simulated year (ARGS=... goes to pytest)
+	$(RUN) pytest -n 3 --dist loadfile -m long $(ARGS)
 
 test-containers: sync ## the same for images and Compose files, where a Docker engine answers (ARGS=... goes to pytest)
 	@{ docker info && docker compose version; } >/dev/null 2>&1 || { echo >&2 "No Docker engine with Compose v2 answers:\

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from hypothesis import settings
 
 from revocast.dev.broker import Broker, JvmBroker, hardened_broker, running_broker
 from revocast.schemas.topics import Topics
@@ -13,6 +14,11 @@ from revocast.schemas.topics import Topics
 # A shell starts background jobs with SIGINT ignored, and every child inherits that: then no test of Ctrl-C could pass.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# How long an example took says how busy the machine is.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,12 @@ __all__ = ["authority", "made"]
 
 READ = "/v1/status"
 SELECTOR = {"kind": "subject", "values": ["alice"]}
+FILE = {"Content-Type": "text/plain"}
 Operation = tuple[str, str, str, object]
 WRITES: list[Operation] = [
     ("POST", "/v1/revocations", "revocast:revoke", {"selector": SELECTOR, "slot": "block"}),
+    ("POST", "/v1/revocations/bulk", "revocast:revoke-many", {}),
+    ("POST", "/v1/snapshots", "revocast:revoke", {}),
     ("POST", "/v1/lifts", "revocast:lift", {"selector": SELECTOR, "slot": "block"}),
     ("POST", "/v1/keys/rotate", "revocast:keys", {}),
     ("POST", "/v1/keys/some/revoke", "revocast:keys", {"reason": "x"}),
@@ -26,7 +29,16 @@ WRITES: list[Operation] = [
 READS: list[Operation] = [
     *(
         ("GET", f"/v1/{name}", "revocast:read", None)
-        for name in ("revocations", "keys", "clients", "resource-servers", "log", "status", "table")
+        for name in (
+            "revocations",
+            "keys",
+            "clients",
+            "resource-servers",
+            "log",
+            "snapshots",
+            "status",
+            "table",
+        )
     ),
     ("GET", "/v1/trust", "revocast:trust", None),
 ]
@@ -64,7 +76,8 @@ async def test_i08_without_the_scope_it_is_403_and_audited(
     for method, path, scope, body in READS + WRITES:
         with subtests.test(f"{method} {path}"):
             token = await authority.token(scope=" ".join(set(Scope) - {scope}))
-            answer = await authority.call(method, path, token, json=body)
+            sent = {"content": b"", "headers": FILE} if path.endswith("/bulk") else {"json": body}
+            answer = await authority.call(method, path, token, **sent)
             assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
             assert f'error="insufficient_scope", scope="{scope}"' in answer.headers["WWW-Authenticate"]
             event = authority.audited("revocast.access.denied")[-1]

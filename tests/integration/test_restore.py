@@ -183,7 +183,7 @@ async def test_restored_under_load_nothing_acknowledged_is_lost_and_nothing_is_p
         assert await control_records(kafka, topics) == on_kafka, "nothing was published before recover"
 
         planned = recover(issuer, "--dry-run")
-        assert planned["records"] == lost[1] - restored[1] >= 500
+        assert planned["records"] == lost[1] - restored[1] >= 125  # four writers: at most four to a record
         if database is None:
             killed_in_the_middle(issuer, head, restored)
             reached = head()

@@ -32,6 +32,7 @@ from revocast.schemas.jose import PrivateKey
 from revocast.schemas.keyset import KeySet
 from revocast.schemas.record import Record
 from revocast.schemas.row import NEVER, Row
+from revocast.schemas.rows import Rows
 from revocast.schemas.topics import Topics
 from revocast.sdk import Guard, TokenRevoked
 
@@ -224,7 +225,7 @@ async def hostile_records(world: World) -> list[Hostile]:
         (
             topics.revocations,
             [
-                record.model_copy(update={"n": record.n + 1, "rows": (row,)}),
+                record.model_copy(update={"n": record.n + 1, "rows": Rows.of([row])}),
                 record.model_copy(update={"n": record.n + 1_000_000}),
             ],
             log[-2],  # the old lift
@@ -367,7 +368,7 @@ def second_record_of_the_newest_number(world: World) -> bytes:
     storage.close()
     assert newest is not None
     other = Record.from_event(event(newest)).model_copy(
-        update={"rows": (Row.for_block(bytes(11), 4, NEVER),)}
+        update={"rows": Rows.of([Row.for_block(bytes(11), 4, NEVER)])}
     )
     signing_input = other.signing_input(issuer, signer.kid, signer.alg)
     return assemble(signing_input, signer.sign(signing_input))

@@ -10,6 +10,8 @@ from tests.integration.year.deployment import running
 from tests.integration.year.simulation import DAY, Plan, Year
 from tests.integration.year.sizes import largest
 
+pytestmark = pytest.mark.long
+
 _LOG_AGE = 7 * DAY
 
 

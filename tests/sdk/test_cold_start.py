@@ -20,6 +20,8 @@ from tests.sdk.cold_worker import serve
 from tests.sdk.stage import create_topics, stage, truncate, until
 from tests.sdk.test_follower import guard_on, refuses
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.sdk.kill_loop import kill_loop
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(180)
 async def test_a_guard_that_is_killed_at_random_moments_leaves_nothing_damaged_and_loses_nothing(

@@ -21,6 +21,8 @@ from revocast.sdk.base_lock import BaseLock
 from revocast.testing import Authority
 from tests.sdk.stage import stage, until
 
+pytestmark = pytest.mark.long
+
 WORKERS = 3
 SERVERS = {
     "uvicorn": ("-m", "uvicorn", "tests.sdk.worker_app:asgi", "--workers", str(WORKERS), "--port"),

@@ -14,7 +14,7 @@ from revocast.testing import Message
 from tests.streams.harness import Publisher, Worker, eventually, ready, records_of, status_of, table_of
 from tests.streams.snapshot_log import Found, SnapshotLog
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from tests.streams.harness import Publisher, Worker, eventually, ready, status_of, table_of
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
 
 
 async def truncate(kafka: str, publisher: Publisher) -> None:

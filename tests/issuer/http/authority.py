@@ -81,7 +81,8 @@ class Authority:
     async def call(self, method: str, path: str, token: str | None = None, **content: Any) -> httpx.Response:
         """An operator call; with all scopes if no token is given."""
         bearer = token if token is not None else await self.token()
-        return await self.http.request(method, path, headers={"Authorization": f"Bearer {bearer}"}, **content)
+        headers = {"Authorization": f"Bearer {bearer}", **content.pop("headers", {})}
+        return await self.http.request(method, path, headers=headers, **content)
 
     async def operate(self, method: str, path: str, **body: Any) -> Any:
         """An operator call that must work. `body` is the JSON of a write, or the query."""

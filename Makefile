@@ -21,7 +21,7 @@ test: sync ## run the tests on a real Kafka and print coverage (ARGS=... goes to
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
-test-long: sync ## what takes long: kill loops, cold starts of many workers, truncated logs, a simulated year (ARGS=... goes to pytest)
+test-long: sync ## what takes long: fail-overs, restores, kill loops, cold starts, truncated logs, a simulated year (ARGS=... goes to pytest)
 	$(RUN) pytest -n 3 --dist loadfile -m long $(ARGS)
 
 test-containers: sync ## the same for images and Compose files, where a Docker engine answers (ARGS=... goes to pytest)

@@ -34,7 +34,7 @@ from tests.issuer.http.process import COMMAND, IssuerProcess, revocast
 
 __all__ = ["database", "postgres"]
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
 _AUDIENCE = "orders"
 _WRITERS = 4

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from revocast.schemas.topics import FRAME_PARTITIONS
 from tests.streams.harness import Publisher, Worker, eventually, ready, status_of, table_of
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
 
 
 async def load(publisher: Publisher, records: int, name: str) -> None:

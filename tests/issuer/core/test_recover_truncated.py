@@ -16,6 +16,8 @@ from tests.issuer.core.backup import Backup
 from tests.issuer.core.deployment import Deployment
 from tests.issuer.core.reader import read, until, write
 
+pytestmark = pytest.mark.long
+
 sqlite_alone = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 

@@ -115,6 +115,7 @@ async def test_workers_that_are_killed_during_cuts_leave_every_manifest_exact_an
     pair = (workers(), workers())
     for worker in pair:
         worker.start()
+    await both_hold_partitions(*pair)  # a rebalance may cost a cut
     for user in range(400):
         issuer.block(issuer.subject(f"user-{user}"))
     place = snapshots.cut()
@@ -153,6 +154,16 @@ async def test_workers_that_are_killed_during_cuts_leave_every_manifest_exact_an
     assert await table_of(pair[0], publisher) == issuer.table.pack()
 
 
+async def both_hold_partitions(first: Worker, second: Worker) -> None:
+    """Wait until two workers share all partitions."""
+
+    async def shared() -> bool:
+        held = [(await status_of(worker)).get("partitions", {}) for worker in (first, second)]
+        return all(held) and len({*held[0], *held[1]}) == FRAME_PARTITIONS
+
+    await eventually("both hold partitions", shared)
+
+
 async def every_manifest_is_right(snapshots: SnapshotLog) -> Found:
     """Whatever manifest stands there names the model's table at its n, byte for byte."""
     found = await snapshots.found()
@@ -173,11 +184,7 @@ async def test_a_partition_that_moves_ends_the_cut_and_the_next_one_is_whole(
     await publisher.checkpoint()
     second.start()
 
-    async def shared() -> bool:
-        held = [(await status_of(worker)).get("partitions", {}) for worker in (first, second)]
-        return all(held) and len({*held[0], *held[1]}) == FRAME_PARTITIONS
-
-    await eventually("both hold partitions", shared)
+    await both_hold_partitions(first, second)
     place = snapshots.cut()
     await publisher.checkpoint()
     await snapshots.manifest(place, first)

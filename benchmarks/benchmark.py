@@ -169,7 +169,7 @@ class Run:
         if text not in self.notes:
             self.notes.append(text)
 
-    def profile_of(self, work: Callable[[], object]) -> None:
+    def profile_of(self, work: Callable[[], object], title: str = "") -> None:
         """Where the time of `work` goes, by function; kept with the figures, and measured apart from them."""
         profiler = cProfile.Profile()
         profiler.runcall(work)
@@ -177,7 +177,9 @@ class Run:
         pstats.Stats(profiler, stream=text).strip_dirs().sort_stats("tottime").print_stats(_PROFILE_LINES)
         lines = text.getvalue().splitlines()
         start = next(number for number, line in enumerate(lines) if "tottime" in line)
-        self.profile = "\n".join(line.rstrip() for line in lines[start:] if line.strip())
+        shown = [title, *lines[start:]] if title else lines[start:]
+        profile = "\n".join(line.rstrip() for line in shown if line.strip())
+        self.profile = f"{self.profile}\n\n{profile}" if self.profile else profile
 
     @property
     def groups(self) -> dict[str, Group]:

@@ -66,8 +66,7 @@ def _measure(run: Run, alg: str) -> None:
         )
     for why in missing:
         run.note(why)
-    if alg == "RS256":
-        run.profile_of(ours[_NEW])
+    run.profile_of(ours[_NEW], alg)
 
 
 def _current(authority: Authority, signatures: Signatures) -> tuple[GuardCore, Instant]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.benchmark import Benchmark, Run
 from benchmarks.peers.crowd import crowd
 from benchmarks.peers.tables import write_table
+from benchmarks.processor import seconds_of
 from benchmarks.rows.starting import Large, stage_large
 from benchmarks.staging import create_topic
 from revocast.dev.broker import running_broker
@@ -138,16 +139,10 @@ def _idle(run: Run, pids: list[int]) -> list[float]:
 
 def _load(pids: list[int], seconds: float) -> list[float]:
     """Percent of a core that each took in the next seconds."""
-    before = [_spent(pid) for pid in pids]
+    before = [seconds_of(pid) for pid in pids]
     time.sleep(seconds)
-    spent = [_spent(pid) - earlier for pid, earlier in zip(pids, before, strict=True)]
-    return [each / 1e7 / seconds for each in spent]
-
-
-def _spent(pid: int) -> int:
-    """Nanoseconds on a processor, of all threads."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    spent = [seconds_of(pid) - earlier for pid, earlier in zip(pids, before, strict=True)]
+    return [100 * each / seconds for each in spent]
 
 
 BENCHMARK = Benchmark(

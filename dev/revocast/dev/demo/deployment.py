@@ -88,6 +88,12 @@ class Deployment:
         self._issuer = self._processes.start("issuer", [*_REVOCAST, "serve", "issuer"], self.environ)
         wait_until("the issuer's start", lambda: answers(self._issuer_port, "/readyz"), self._issuer)
 
+    @property
+    def issuer_pid(self) -> int:
+        """The process that `start_issuer` started."""
+        assert self._issuer is not None
+        return self._issuer.pid
+
     def kill_issuer(self) -> None:
         """SIGKILL."""
         assert self._issuer is not None

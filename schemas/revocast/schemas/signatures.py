@@ -20,27 +20,23 @@ Verify = Callable[[bytes, bytes], bool]
 """Signing input and signature in, verdict out."""
 
 _SHA256: Final = hashes.SHA256()
-_PKCS1: Final = padding.PKCS1v15()
-_ECDSA: Final = ec.ECDSA(_SHA256)
 _P256_SIZE: Final = 32
 
 
 def prepared(key: Any) -> Verify:
     """The check of an RSA, P-256 or Ed25519 public key of `cryptography`."""
     if isinstance(key, rsa.RSAPublicKey):
-        return _rs256(key)
+        return _answering(key.verify, padding.PKCS1v15(), _SHA256)
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return _es256(key)
+        return _of_jws(_answering(key.verify, ec.ECDSA(_SHA256)))
     assert isinstance(key, ed25519.Ed25519PublicKey)
-    return _ed25519(key)
+    return _answering(key.verify)
 
 
-def _rs256(key: rsa.RSAPublicKey) -> Verify:
-    verify = key.verify
-
+def _answering(verify: Callable[..., None], *scheme: Any) -> Verify:
     def check(signing_input: bytes, signature: bytes) -> bool:
         try:
-            verify(signature, signing_input, _PKCS1, _SHA256)
+            verify(signature, signing_input, *scheme)
         except InvalidSignature:
             return False
         return True
@@ -48,30 +44,13 @@ def _rs256(key: rsa.RSAPublicKey) -> Verify:
     return check
 
 
-def _es256(key: ec.EllipticCurvePublicKey) -> Verify:
-    verify = key.verify
+def _of_jws(check_der: Verify) -> Verify:
+    """ES256 in the form of JWS, by a check of the form of DER."""
 
     def check(signing_input: bytes, signature: bytes) -> bool:
         if len(signature) != 2 * _P256_SIZE:
             return False
         r, s = int.from_bytes(signature[:_P256_SIZE]), int.from_bytes(signature[_P256_SIZE:])
-        try:
-            verify(encode_dss_signature(r, s), signing_input, _ECDSA)
-        except InvalidSignature:
-            return False
-        return True
-
-    return check
-
-
-def _ed25519(key: ed25519.Ed25519PublicKey) -> Verify:
-    verify = key.verify
-
-    def check(signing_input: bytes, signature: bytes) -> bool:
-        try:
-            verify(signature, signing_input)
-        except InvalidSignature:
-            return False
-        return True
+        return check_der(signing_input, encode_dss_signature(r, s))
 
     return check

@@ -20,6 +20,8 @@ __all__ = ["NO_ROWS", "PackedBase", "RowBuffer"]
 
 _PREFIX: Final = struct.Struct(">I7x")
 _BUILD_AT_ONCE: Final = 8192
+_LETS_ALL_THROUGH: Final = b"\x01"
+"""The filter of no bits: one cell for all prefixes."""
 NO_ROWS: Final = b""
 
 
@@ -110,23 +112,10 @@ def _found_nothing(fingerprint: bytes) -> bytes:
 def _finder(rows: RowBuffer, index: Index) -> Callable[[bytes], bytes]:
     """`find`, with all that it needs in the function itself: an attribute of an object costs a look-up each time."""
     prefix_of, starts, bucket_shift = _PREFIX.unpack, index.starts, 32 - index.bucket_bits
+    cells = index.filter if index.filter_bits else _LETS_ALL_THROUGH
+    byte_shift, bit_shift = 32 - index.filter_bits + 3, 32 - index.filter_bits
 
     def find(fingerprint: bytes) -> bytes:
-        bucket = prefix_of(fingerprint)[0] >> bucket_shift
-        found = rows[starts[bucket] * ROW_SIZE : starts[bucket + 1] * ROW_SIZE]
-        at = found.find(fingerprint)
-        if at < 0:
-            return NO_ROWS
-        end = at + ROW_SIZE
-        if at % ROW_SIZE or found.startswith(fingerprint, end):
-            return _rows_at(found, at, fingerprint)
-        return found[at:end]
-
-    if not index.filter_bits:
-        return find
-    cells, byte_shift, bit_shift = index.filter, 32 - index.filter_bits + 3, 32 - index.filter_bits
-
-    def find_filtered(fingerprint: bytes) -> bytes:
         (prefix,) = prefix_of(fingerprint)
         if not cells[prefix >> byte_shift] >> (prefix >> bit_shift & 7) & 1:
             return NO_ROWS
@@ -140,7 +129,7 @@ def _finder(rows: RowBuffer, index: Index) -> Callable[[bytes], bytes]:
             return _rows_at(found, at, fingerprint)
         return found[at:end]
 
-    return find_filtered
+    return find
 
 
 def _rows_at(rows: bytes, at: int, fingerprint: bytes) -> bytes:

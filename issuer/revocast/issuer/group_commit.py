@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from itertools import islice
 from typing import Generic, TypeVar
 
 from revocast.issuer.errors import StorageUnavailable
@@ -49,12 +48,16 @@ class GroupCommit(Generic[T, R]):
     def _lead(self) -> None:
         """Write the group that this thread is the first of, then hand over to the first of those that came meanwhile."""
         with self._lock:
-            count = self._fitting(each.request for each in self._waiting)
-            group = list(islice(self._waiting, count))
-            for _ in group:
-                self._waiting.popleft()
+            group = [self._waiting.popleft()]
         try:
+            with self._lock:
+                count = self._fitting(each.request for each in (*group, *self._waiting))
+                group += (self._waiting.popleft() for _ in range(count - 1))
             self._settle(group)
+        except BaseException as error:  # a defect of `fitting` or `write`, and still nobody waits for ever
+            for each in group:
+                if not each.answer.done():
+                    each.answer.set_exception(error)
         finally:
             with self._lock:
                 self._running = bool(self._waiting)

@@ -136,6 +136,52 @@ def test_one_that_breaks_the_transaction_fails_alone(writer: Writer) -> None:
     assert writer.submit("later").result(DEADLINE_S) == "LATER"
 
 
+def test_a_group_that_cannot_be_made_up_leaves_nobody_waiting() -> None:
+    def fitting(waiting: Iterable[str]) -> int:
+        names = list(waiting)
+        if "poison" in names:
+            raise ValueError("poison")
+        return 99 if "greedy" in names else len(names)
+
+    writer = Writer(fitting)
+    first = writer.submit("first")
+    writer.running()
+    came = writer.waiting(["a", "poison", "b", "greedy", "c"])
+    writer.open.set()
+    assert first.result(DEADLINE_S) == "FIRST"
+    for each in came[:2]:
+        with pytest.raises(ValueError, match="poison"):
+            each.result(DEADLINE_S)
+    for each in came[2:]:
+        with pytest.raises(IndexError):
+            each.result(DEADLINE_S)
+    assert writer.submit("later").result(DEADLINE_S) == "LATER"
+    writer.close()
+
+
+def test_a_transaction_that_answers_too_few_leaves_nobody_waiting() -> None:
+    running, ended = threading.Event(), threading.Event()
+
+    def write(group: Sequence[str]) -> Sequence[str | Exception]:
+        running.set()
+        assert ended.wait(DEADLINE_S)
+        return group[:1]
+
+    commit = GroupCommit[str, str](write, lambda waiting: len(list(waiting)))
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(commit.submit, "first")
+        assert running.wait(DEADLINE_S)
+        came = []
+        for count, name in enumerate(["a", "b"], start=1):
+            came.append(pool.submit(commit.submit, name))
+            until(lambda count=count: len(commit._waiting) == count)  # type: ignore[misc]
+        ended.set()
+        assert [first.result(DEADLINE_S), came[0].result(DEADLINE_S)] == ["first", "a"]
+        with pytest.raises(ValueError, match="shorter"):
+            came[1].result(DEADLINE_S)
+        assert pool.submit(commit.submit, "later").result(DEADLINE_S) == "later"
+
+
 @contextmanager
 def writing_held(authority: Authority) -> Iterator[None]:
     """No revocation can be committed in here."""

@@ -229,8 +229,7 @@ def test_a_flood_of_chunks_that_are_what_their_names_say_takes_no_more_memory_th
 ) -> None:
     monkeypatch.setattr(catalogue, "_MAX_CHUNKS", 20)
     first, second = topic.snapshot("alice"), topic.snapshot("bob")
-    flood = [number.to_bytes(20) for number in range(200)]
-    keys = {topic.write(chunk_key(hashlib.sha256(rows).digest()), rows).key for rows in flood}
+    keys = {topic.write(*_chunk(number.to_bytes(20))).key for number in range(200)}
     assert len(topic.read().chunks) <= 20
     assert topic.usable() == [second, first]
     third = topic.snapshot("carol")
@@ -250,8 +249,7 @@ def test_no_chunk_of_a_kept_snapshot_is_deleted_though_a_flood_stood_between_it_
     for message in chunks:
         topic.write(message.key, message.value)
     for number in range(200):
-        rows = number.to_bytes(20)
-        topic.write(chunk_key(hashlib.sha256(rows).digest()), rows)
+        topic.write(*_chunk(number.to_bytes(20)))
     topic.write(manifest.key, manifest.value)
     topic.snapshot("bob")
     assert not {message.key for message in chunks} & set(topic.reclaim())
@@ -265,6 +263,4 @@ def test_a_topic_that_was_created_again_is_read_from_nothing(topic: Topic) -> No
 
 
 def _chunk(rows: bytes) -> tuple[bytes, bytes]:
-    import hashlib
-
     return chunk_key(hashlib.sha256(rows).digest()), rows

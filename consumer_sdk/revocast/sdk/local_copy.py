@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from revocast.schemas.record import Position
 from revocast.schemas.row import KIND, KNOWN_FLAGS, ROW_SIZE
 from revocast.sdk.own_file import open_own
-from revocast.sdk.packed import NO_ROWS, PackedBase, RowBuffer
+from revocast.sdk.packed import NO_ROWS, PackedBase
 from revocast.sdk.packed_index import UnusableIndex
 
 __all__ = ["Copy", "Draft", "Identity", "LocalCopy", "Place", "Unusable"]
@@ -124,12 +124,7 @@ class Draft:
         self._file = self._beside(self._target) if self._target else _in_memory()
         self._rows = 0
         self._index = b""
-        self._mapped: RowBuffer = NO_ROWS
-
-    @property
-    def named(self) -> bool:
-        """Whether it can still become the local copy."""
-        return self._path is not None
+        self._mapped: bytes | mmap.mmap = NO_ROWS
 
     def write(self, start: int, rows: bytes) -> None:
         """Put packed rows at row number `start`."""
@@ -152,14 +147,14 @@ class Draft:
         if self._path is None or self._target is None:
             return None
         try:
-            self._write(0, _header(place, self._rows, _crc_of(self._mapped), self._index))
+            self._write(0, _header(place, self._rows, zlib.crc32(self._mapped), self._index))
             os.fsync(self._file.fileno())
             identity = _identity(os.fstat(self._file.fileno()))
             self._path.replace(self._target)
             self._path = None
             _sync_folder(self._target.parent)
         except OSError as error:
-            self.problem = f"the local copy cannot be written: {error.strerror or error}"
+            self.problem = _unwritable(error)
             return None
         return identity
 
@@ -174,7 +169,7 @@ class Draft:
         except OSError as error:
             if self._path is None:
                 raise
-            self.problem = f"the local copy cannot be written: {error.strerror or error}"
+            self.problem = _unwritable(error)
             named, self._file = self._file, _in_memory()
             _copy_all(named, self._file)
             self._unlink()
@@ -186,7 +181,7 @@ class Draft:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, path = tempfile.mkstemp(_DRAFT, f"{target.name}.", target.parent)  # mode 0600
         except OSError as error:
-            self.problem = f"the local copy cannot be written: {error.strerror or error}"
+            self.problem = _unwritable(error)
             return _in_memory()
         self._path = Path(path)
         return FileIO(handle, "r+b")
@@ -196,6 +191,10 @@ class Draft:
             with contextlib.suppress(OSError):
                 self._path.unlink()
             self._path = None
+
+
+def _unwritable(error: OSError) -> str:
+    return f"the local copy cannot be written: {error.strerror or error}"
 
 
 def _read(handle: int, issuer: str) -> Copy:
@@ -259,17 +258,13 @@ def _header(place: Place, count: int, rows_crc: int, index: bytes) -> bytes:
     return header + _CRC.pack(zlib.crc32(header))
 
 
-def _map(handle: int, count: int, index_size: int) -> tuple[RowBuffer, memoryview]:
+def _map(handle: int, count: int, index_size: int) -> tuple[bytes | mmap.mmap, memoryview]:
     # Two mappings of the same pages: rows are looked up in one that begins with them, an index begins where no page does.
     index_at = _ROWS_AT + count * ROW_SIZE
     whole = memoryview(mmap.mmap(handle, index_at + index_size, access=mmap.ACCESS_READ))
     if not count:
         return NO_ROWS, whole[index_at:]
     return mmap.mmap(handle, count * ROW_SIZE, access=mmap.ACCESS_READ, offset=_ROWS_AT), whole[index_at:]
-
-
-def _crc_of(rows: RowBuffer) -> int:
-    return zlib.crc32(rows) if isinstance(rows, bytes | mmap.mmap) else 0
 
 
 def _in_memory() -> FileIO:

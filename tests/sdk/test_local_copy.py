@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -170,24 +171,39 @@ def test_where_the_folder_cannot_be_written_the_rows_lie_in_memory(tmp_path: Pat
     assert base.find(ROWS[9][:11]) == ROWS[9]
 
 
+class Full(FileIO):
+    """A file on a full disk."""
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_when_the_disk_fills_up_the_rows_go_on_in_memory(
     copy: LocalCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draft = Draft(copy)
     draft.write(0, b"".join(ROWS[:100]))
-    disk = draft._file
-
-    class Full(type(disk)):  # type: ignore[misc]
-        def write(self, data: object) -> int:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(draft, "_file", Full(os.dup(disk.fileno()), "r+b"))
+    monkeypatch.setattr(draft, "_file", Full(os.dup(draft._file.fileno()), "r+b"))
     draft.write(100, b"".join(ROWS[100:]))
     base = draft.finish(len(ROWS), bytes(PackedBase.build(b"".join(ROWS)).index_bytes))
     assert "No space" in draft.problem
     assert draft.publish(PLACE) is None
     assert base.rows[:] == b"".join(ROWS)
     draft.close()
+    assert list(copy.path.parent.iterdir()) == []
+
+
+def test_when_the_disk_fills_up_at_the_header_the_base_stays_and_no_copy_is_left(
+    copy: LocalCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = Draft(copy)
+    draft.write(0, b"".join(ROWS))
+    base = draft.finish(len(ROWS), bytes(PackedBase.build(b"".join(ROWS)).index_bytes))
+    monkeypatch.setattr(draft, "_file", Full(os.dup(draft._file.fileno()), "r+b"))
+    assert draft.publish(PLACE) is None
+    assert "No space" in draft.problem
+    draft.close()
+    assert base.rows[:] == b"".join(ROWS)
     assert list(copy.path.parent.iterdir()) == []
 
 

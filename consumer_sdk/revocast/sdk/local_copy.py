@@ -147,7 +147,8 @@ class Draft:
         if self._path is None or self._target is None:
             return None
         try:
-            self._write(0, _header(place, self._rows, zlib.crc32(self._mapped), self._index))
+            # Not `_write`: the base is whole already, and in memory instead of on a full disk it would be no copy.
+            _write_all(self._file, 0, _header(place, self._rows, zlib.crc32(self._mapped), self._index))
             os.fsync(self._file.fileno())
             identity = _identity(os.fstat(self._file.fileno()))
             self._path.replace(self._target)

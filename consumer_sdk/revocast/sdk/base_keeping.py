@@ -101,8 +101,7 @@ class BaseKeeping:
     def _is_due(self, core: GuardCore, now: Instant) -> bool:
         denylist, place = core.verifier.denylist, core.whole_at
         assert place is not None
-        # A base that came as a snapshot has no filter yet.
-        if denylist.wants_merge or (len(denylist.base) and not denylist.base.has_filter):
+        if denylist.wants_merge:
             return True
         known = self._known_n(core)
         if known is not None and known >= place[0].n:

@@ -163,11 +163,10 @@ class DenyList:
     def wants_merge(self) -> bool:
         """Whether a merge is worth what it costs: much has changed since the base was written, much has expired, or it has no filter."""
         view = self._view
-        base, changed = view.base, len(view.overlay) - len(self._unchecked)
         return (
-            changed > max(_OVERLAY_AT_LEAST, len(base) // _OVERLAY_SHARE)
-            or base.dead_share(view.t) > _DEAD_SHARE
-            or not base.has_filter
+            self.changed > max(_OVERLAY_AT_LEAST, len(view.base) // _OVERLAY_SHARE)
+            or view.base.dead_share(view.t) > _DEAD_SHARE
+            or not view.base.has_filter  # it came as a snapshot
         )
 
     def merge(self) -> Merge:

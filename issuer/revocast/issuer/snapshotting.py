@@ -56,10 +56,6 @@ class Cut:
             raise
         return Derived(DerivedTable(self.position, self.delegations, self.key_set, chunks), packed)
 
-    def forget(self) -> None:
-        """Nobody will read it."""
-        self.held.close()
-
 
 @dataclass(frozen=True, slots=True)
 class Derived:

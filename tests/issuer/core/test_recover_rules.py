@@ -205,7 +205,7 @@ def take_cut(copy: Copy) -> int:
         ask_for_cut(session)
     taken = CutDesk(copy.storage, Publication(), copy.clock, CutRule(10**9, 10**9)).take()
     assert taken is not None
-    taken.forget()
+    taken.held.close()
     return taken.position.n
 
 

@@ -10,8 +10,6 @@
 import asyncio
 import logging
 import threading
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -107,18 +105,29 @@ class Countersigner:
         if pending is None:
             return
         pending.stop.set()
-        with suppress(Exception):  # whatever it was, nobody waits for it
+        try:
             (await pending.deriving).forget()
+        except _Stopped:
+            pass
+        except Exception as error:  # nobody waits for that table any more, but the next one may fail alike
+            position = pending.cut.position
+            _LOG.warning(
+                "snapshot %d/%d: the table could not be read: %s: %s",
+                position.epoch,
+                position.n,
+                type(error).__name__,
+                error,
+            )
 
     async def _cut_if_due(self) -> None:
         if not await asyncio.to_thread(self._desk.is_due):
             return
         # Before the record is there, so that no manifest of it is passed by.
         await self._topic.follow_from_end()
+        await self.close()
         cut = await asyncio.to_thread(self._desk.take)
         if cut is None:
             return
-        await self.close()
         stop = threading.Event()
         deriving = asyncio.create_task(asyncio.to_thread(cut.derive, lambda: _pause(stop)))
         self._pending = _Pending(cut, deriving, stop)
@@ -192,7 +201,6 @@ def trust_in(session: Session, terms: Terms) -> Trust:
 
 
 def _pause(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise _Stopped
     # Whoever waits for the interpreter gets it now, and not after the 5 ms that it grants a thread.
-    time.sleep(_PAUSE_S)
+    if stop.wait(_PAUSE_S):
+        raise _Stopped

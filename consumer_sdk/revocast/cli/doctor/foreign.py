@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from revocast.cli.doctor.finding import Finding, fail, ok, warn
-from revocast.sdk.jwks.caching import Answer
 from revocast.sdk.jwks.document import NotAKeySet, read_document
 from revocast.sdk.jwks.fetching import Fetcher
 from revocast.sdk.settings import GuardSettings
@@ -25,12 +25,12 @@ async def examine_foreign(settings: GuardSettings) -> AsyncIterator[Finding]:
 
 async def _examine(fetcher: Fetcher, issuer: str, url: str) -> Finding:
     try:
-        answer: Answer = await fetcher.fetch(url, "")
+        answer = await fetcher.fetch(url, "")
         document = read_document(answer.body or b"")
     except NotAKeySet as error:
         return fail(
             _CHECK,
-            f"issuer {issuer}: {url}: {error}",
+            f"issuer {issuer}: {_shown(url)}: {error}",
             "See REVOCAST_JWKS, and REVOCAST_JWKS_CA for its certificate.",
         )
     if not document.keys:
@@ -45,3 +45,10 @@ async def _examine(fetcher: Fetcher, issuer: str, url: str) -> Finding:
             _CHECK, f"issuer {issuer}: keys that should not be there: {reasons}", "Tell its operator."
         )
     return ok(_CHECK, f"issuer {issuer}: {len(document.keys)} keys")
+
+
+def _shown(url: str) -> str:
+    """The URL without what can hold a secret: reports go into tickets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" + ("?…" if parts.query else "")

@@ -98,6 +98,7 @@ def test_a_synchronous_start_fails_the_same_way(tmp_path: Path) -> None:
     )
     with pytest.raises(StartupTimeout), guard:
         pass
+    assert guard.table() == (None, b""), "it needs no thread that has ended"
 
 
 def test_changes_are_told_and_a_failing_watcher_stops_nothing(

@@ -69,10 +69,11 @@ class Guard:
     `issuer` is the issuer's URL and `audience` this service, as tokens name both. `kafka` is bootstrap servers, and `prefix`
     what the topics' names begin with. `root` is the root key's thumbprint; without it the root is pinned on first use, and
     remembered under `state_dir`. `policy` is what happens while the guard cannot know whether it is current: `deny`, `allow` or
-    `introspect`, which needs `client_id`, `client_secret` and the extra `introspection`. `mode="shadow"` refuses nothing and reports what it would have refused: for roll-out, in services that still
-    verify tokens themselves. `startup_timeout`, `link_age` and `authority_age` are seconds; `cache_size` counts remembered
-    tokens. `more` is how connections are protected and how the issuer is asked: `kafka_security`, `tls_ca`, `client_id`, … as
-    the environment has them.
+    `introspect`, which needs `client_id`, `client_secret` and the extra `introspection`. `mode="shadow"` refuses nothing and reports
+    what it would have refused: for roll-out, in services that still verify tokens themselves. `startup_timeout`, `link_age` and
+    `authority_age` are seconds; `cache_size` counts remembered tokens. `state_dir` also holds the deny-list for the next start. `more` is
+    how connections are protected, how the issuer is asked, whose other tokens are taken and what checks signatures: `kafka_security`,
+    `tls_ca`, `client_id`, `jwks`, `signatures`, … as the environment has them.
 
     Raises `SettingsError` when an argument cannot be right.
     """
@@ -366,7 +367,7 @@ class Guard:
         try:
             self._background.call(self.start())
         except BaseException:
-            self._background.stop()
+            self._end_thread(self._background)
             raise
         return self
 
@@ -375,8 +376,13 @@ class Guard:
     ) -> None:
         if self._background is None:
             return  # the child of a fork leaves the parent's block
-        self._background.call(self.stop())
-        self._background.stop()
+        try:
+            self._background.call(self.stop())
+        finally:
+            self._end_thread(self._background)
+
+    def _end_thread(self, background: BackgroundLoop) -> None:
+        background.stop()
         self._background = None
 
     # --- inside
@@ -449,12 +455,12 @@ class Guard:
             return self._core.state is not State.CLOSED
         return self._task is not None and not self._task.done()
 
-    async def _on_own_loop(self, judging: Coroutine[Any, Any, T]) -> T:
+    async def _on_own_loop(self, work: Coroutine[Any, Any, T]) -> T:
         # Connections and questions belong to one loop; a guard in a thread of its own has another one than its callers.
         if self._loop in (None, asyncio.get_running_loop()):
-            return await judging
+            return await work
         assert self._loop is not None
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(judging, self._loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _changed(self, transition: Transition) -> None:
         self._transitions[f"{transition.before}.{transition.after}"] += 1

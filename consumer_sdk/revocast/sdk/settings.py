@@ -32,7 +32,7 @@ def _default_state_dir() -> Path:
 
 
 class MoreOptions(TypedDict, total=False):
-    """What `Guard` takes besides: how connections are protected, and how the issuer is asked about tokens."""
+    """What `Guard` takes besides: how connections are protected, how the issuer is asked about tokens, foreign issuers, and what checks signatures."""
 
     kafka_security: Literal["plaintext", "ssl", "sasl_ssl"]
     kafka_ca: Path | str

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Annotated, Final
 
@@ -183,7 +184,6 @@ def _how_to_go_on(file: str, totals: Totals) -> str:
 
 
 def _answer(totals: Totals) -> Answer:
-    data = {name: getattr(totals, name) for name in totals.__slots__}
     verb = "would write" if totals.status == "dry_run" else "wrote"
     counts = (
         f"{totals.line:,} lines: {verb} {totals.rows:,} rows in {totals.records:,} records, "
@@ -201,4 +201,4 @@ def _answer(totals: Totals) -> Answer:
                 "bold yellow",
             )
     code = FOUND if totals.bad else PENDING if totals.status == "pending" else 0
-    return Answer(data, lines(headline, f"  {counts}", f"  {inert(place)}", style=style), code)
+    return Answer(asdict(totals), lines(headline, f"  {counts}", f"  {inert(place)}", style=style), code)

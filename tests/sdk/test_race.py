@@ -259,7 +259,7 @@ MISTAKES: Final = {
     ),
     "what an older base does not hold is forgotten": Mistake(
         denylist,
-        (("if entry[:_STAMP] <= base_stamp:", "if True:"),),
+        (("if entry[:STAMP] <= base_stamp:", "if True:"),),
         "a base comes that is older than the block",
     ),
 }

@@ -22,15 +22,14 @@ from typing import Final, NamedTuple, Protocol
 from revocast.schemas.row import FLAGS_AT, KIND, LIFT, ROW_SIZE, SLOT, Row, Slot
 from revocast.schemas.rows import Rows
 from revocast.schemas.table import packed_rows, step_packed
-from revocast.sdk.merging import Merge, merged
+from revocast.sdk.merging import STAMP, Merge, merged
 from revocast.sdk.packed import PackedBase
 
 __all__ = ["Absent", "DenyList", "Named", "Refusal", "Size"]
 
 _ROW: Final = struct.Struct(">11s9s")
 _FIELDS: Final = struct.Struct(">11xBII")
-_STAMP: Final = 8
-_ENTRY_BYTES: Final = sys.getsizeof(bytes(11)) + sys.getsizeof(bytes(_STAMP))
+_ENTRY_BYTES: Final = sys.getsizeof(bytes(11)) + sys.getsizeof(bytes(STAMP))
 """Of an entry without its rows, beside its place in the dictionary."""
 _OVERLAY_AT_LEAST: Final = 32_768
 _OVERLAY_SHARE: Final = 128
@@ -203,7 +202,7 @@ class DenyList:
     def _worked_out(self, packed: bytes, t: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
         """The entries that a record changes, as they are to be at first, and once more those from which something goes."""
         overlay, base = self._view.overlay, self._view.base
-        stamp, now = self.n.to_bytes(_STAMP, "big"), t.to_bytes(4, "big")
+        stamp, now = self.n.to_bytes(STAMP, "big"), t.to_bytes(4, "big")
         find, changed = base.find, dict[bytes, bytes]()
         before: dict[bytes, bytes] = {}
         rows_before = 0
@@ -212,8 +211,8 @@ class DenyList:
             if entry is None:
                 entry = overlay.get(fingerprint)
                 if entry is not None:
-                    rows_before += len(entry) - _STAMP
-            held = find(fingerprint) if entry is None else entry[_STAMP:]
+                    rows_before += len(entry) - STAMP
+            held = find(fingerprint) if entry is None else entry[STAMP:]
             if held:
                 if rest[0] & LIFT:
                     before.setdefault(fingerprint, held)
@@ -221,12 +220,12 @@ class DenyList:
             elif not rest[0] & LIFT and rest[5:] > now:
                 changed[fingerprint] = stamp + fingerprint + rest
         self._overlay_rows += (
-            sum(map(len, changed.values())) - _STAMP * len(changed) - rows_before
+            sum(map(len, changed.values())) - STAMP * len(changed) - rows_before
         ) // ROW_SIZE
         going = {fingerprint: changed[fingerprint] for fingerprint in before}
         for fingerprint, held in before.items():
             # What comes before what goes: where a cutoff replaces a block, no reader may find neither.
-            for row in packed_rows(going[fingerprint][_STAMP:]):
+            for row in packed_rows(going[fingerprint][STAMP:]):
                 held = step_packed(held, row, now)
             changed[fingerprint] = stamp + held
         return changed, going
@@ -242,16 +241,16 @@ class DenyList:
         unchecked, overlay, base_stamp = (
             self._unchecked,
             self._view.overlay,
-            self.base_n.to_bytes(_STAMP, "big"),
+            self.base_n.to_bytes(STAMP, "big"),
         )
         for _ in range(min(limit, len(unchecked))):
             fingerprint = unchecked.pop()
             entry = overlay[fingerprint]
-            if entry[:_STAMP] <= base_stamp:
-                self._overlay_rows -= (len(entry) - _STAMP) // ROW_SIZE
+            if entry[:STAMP] <= base_stamp:
+                self._overlay_rows -= (len(entry) - STAMP) // ROW_SIZE
                 del overlay[fingerprint]
             else:
-                self._checked_kinds.update(flags & KIND for flags in entry[_STAMP + FLAGS_AT :: ROW_SIZE])
+                self._checked_kinds.update(flags & KIND for flags in entry[STAMP + FLAGS_AT :: ROW_SIZE])
         if not unchecked and self._checked_kinds != self._overlay_kinds:
             self._overlay_kinds = self._checked_kinds.copy()
 
@@ -263,7 +262,7 @@ def _look_up(view: _View, named: Named) -> Refusal | None:
         if fingerprint is None:
             continue
         entry = view.overlay.get(fingerprint)
-        rows = view.base.find(fingerprint) if entry is None else entry[_STAMP:]
+        rows = view.base.find(fingerprint) if entry is None else entry[STAMP:]
         if rows:
             slot = _refusing(rows, kind, named.issued_at, view.t)
             if slot is not None:

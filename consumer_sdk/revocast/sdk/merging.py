@@ -7,24 +7,23 @@
 * Nothing is changed before the new base is adopted, so a merge may be given up at any moment.
 """
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from sys import byteorder
 from typing import Final
 
 from revocast.schemas.row import ROW_SIZE
 from revocast.schemas.selector import FINGERPRINT_SIZE
 from revocast.sdk.packed import PackedBase
-from revocast.sdk.packed_index import IndexBuilder
+from revocast.sdk.packed_index import IndexBuilder, words_of
 
-__all__ = ["Merge", "merged"]
+__all__ = ["STAMP", "Merge", "merged"]
 
 _ROWS_A_STEP: Final = 8192
 _CHANGES_A_STEP: Final = 512
 _EXPIRES_AT: Final = 16
-_STAMP: Final = 8
+STAMP: Final = 8
+"""Bytes of the n before the rows of an overlay's entry."""
 
 
 class Merge:
@@ -67,10 +66,8 @@ def merged(base: PackedBase, overlay: Mapping[bytes, bytes], t: int) -> Iterator
 
 
 def _merged_part(rows: bytes, changes: list[tuple[bytes, bytes]], t: int) -> bytes:
-    numbers = array("I", rows)
-    if byteorder == "little":
-        numbers.byteswap()
-    prefixes, expiries = numbers[0::5], numbers[4::5]
+    words = words_of(rows)
+    prefixes, expiries = words[0::5], words[4::5]
     cuts = (
         [(i, i + 1, b"") for i, at in enumerate(expiries) if at <= t] if rows and min(expiries) <= t else []
     )
@@ -99,10 +96,10 @@ def _merged_part(rows: bytes, changes: list[tuple[bytes, bytes]], t: int) -> byt
 
 
 def _alive(entry: bytes, now: bytes) -> bytes:
-    if len(entry) == _STAMP + ROW_SIZE:
-        return entry[_STAMP:] if entry[_STAMP + _EXPIRES_AT :] > now else b""
+    if len(entry) == STAMP + ROW_SIZE:
+        return entry[STAMP:] if entry[STAMP + _EXPIRES_AT :] > now else b""
     return b"".join(
         entry[start : start + ROW_SIZE]
-        for start in range(_STAMP, len(entry), ROW_SIZE)
+        for start in range(STAMP, len(entry), ROW_SIZE)
         if entry[start + _EXPIRES_AT : start + ROW_SIZE] > now
     )

@@ -13,11 +13,12 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
+from sys import byteorder
 from typing import Final, NamedTuple
 
 from revocast.schemas.row import FLAGS_AT, KIND, ROW_SIZE
 
-__all__ = ["Index", "IndexBuilder", "UnusableIndex"]
+__all__ = ["Index", "IndexBuilder", "UnusableIndex", "words_of"]
 
 _MAGIC: Final = b"rvcindex"
 _VERSION: Final = 1
@@ -73,11 +74,19 @@ class Index(NamedTuple):
         return cls(starts, bucket_bits, parts[3], filter_bits, kinds, tuple(parts[1].cast("I")))
 
 
+def words_of(rows: bytes) -> "array[int]":
+    """Packed rows as five numbers each: the first is the fingerprint's prefix, the last is when the row expires."""
+    words = array("I", rows)
+    if byteorder == "little":
+        words.byteswap()
+    return words
+
+
 class IndexBuilder:
     """Makes the index of rows that come in their order, a part at a time.
 
     `expected` is about how many will come: it fixes the sizes, and being wrong costs speed or space only. Without the filter
-    it is made in half the time.
+    it is made in less than half the time.
     """
 
     def __init__(self, expected: int, *, with_filter: bool = True) -> None:
@@ -96,10 +105,8 @@ class IndexBuilder:
         """The next rows: whole, and behind those that came before."""
         if not rows:
             return
-        numbers = array("I", rows)
-        if struct.pack("=I", 1) != struct.pack(">I", 1):
-            numbers.byteswap()
-        prefixes = numbers[0::5]
+        words = words_of(rows)
+        prefixes = words[0::5]
         self._add_starts(prefixes)
         if self._filter_bits:
             self._add_filter(prefixes)
@@ -107,7 +114,7 @@ class IndexBuilder:
         for value in set(flags):
             self._kinds[value & KIND] += flags.count(value)
         if len(self._samples) < _SAMPLES:
-            self._samples += numbers[4::5][-self._count % self._stride :: self._stride]
+            self._samples += words[4::5][-self._count % self._stride :: self._stride]
         self._count += len(prefixes)
 
     def finish(self) -> bytes:

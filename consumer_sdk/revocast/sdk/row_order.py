@@ -8,12 +8,11 @@ borrowed from marks the lane that failed, and no borrow passes a guard.
 from typing import Final
 
 from revocast.schemas.errors import MalformedRow
-from revocast.schemas.row import KNOWN_FLAGS, LIFT, ROW_SIZE, Row
+from revocast.schemas.row import FLAGS_AT, KNOWN_FLAGS, LIFT, ROW_SIZE, Row
 from revocast.schemas.selector import FINGERPRINT_SIZE
 
 __all__ = ["problem_with"]
 
-_FLAGS_AT: Final = FINGERPRINT_SIZE
 _LANE: Final = ROW_SIZE * 8
 _BELOW: Final = (ROW_SIZE - FINGERPRINT_SIZE) * 8
 _NOT_LIFTS: Final = bytes(range(LIFT))
@@ -45,7 +44,7 @@ def problem_with(rows: bytes, t: int) -> str:
     count, rest = divmod(len(rows), ROW_SIZE)
     if rest:
         return "holds a part of a row"
-    if strange := rows[_FLAGS_AT::ROW_SIZE].translate(None, _KNOWN):
+    if strange := rows[FLAGS_AT::ROW_SIZE].translate(None, _KNOWN):
         # As with a record: what is not understood is not skipped, for a token that it refuses would be accepted.
         lifts = strange.translate(None, _NOT_LIFTS)
         return "holds a lift" if lifts else "holds a row of a kind that this version does not know: upgrade"

@@ -134,22 +134,16 @@ class Catalogue:
         horizon = min(each.offset for each in kept)
         named = _named_by(kept) | set(in_progress)
         manifests = {each.manifest.key for each in kept}
-        chunks = (chunk_key(sha256) for sha256 in self.chunks if sha256 not in named)
-        others = (key for key in self._manifests if key not in manifests)
-        junk = (key for key in self._junk if _chunk_of(key) not in named)
-        return [key for key in (*chunks, *others, *junk) if self._offset_of(key) < horizon]
+        chunks = ((chunk_key(sha256), at) for sha256, at in self.chunks.items() if sha256 not in named)
+        others = ((key, each.offset) for key, each in self._manifests.items() if key not in manifests)
+        junk = ((key, at) for key, at in self._junk.items() if _chunk_of(key) not in named)
+        return [key for key, offset in (*chunks, *others, *junk) if offset < horizon]
 
     def _judge(self, key: bytes, listed: "_Listed") -> Snapshot | None:
         if listed.generation != self._trust.generation:
             listed.generation = self._trust.generation
             listed.snapshot = _read(key, listed, self._trust)
         return listed.snapshot
-
-    def _offset_of(self, key: bytes) -> int:
-        if key in self._manifests:
-            return self._manifests[key].offset
-        named = _chunk_of(key)
-        return self._junk[key] if key in self._junk else self.chunks[named or b""]
 
     def _forget_a_manifest(self) -> None:
         # Anybody who may write here can write any number of keys, and a thief of the snapshot key any number that are believed.

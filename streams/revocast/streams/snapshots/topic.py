@@ -85,7 +85,9 @@ class SnapshotTopic:
                 yield await self._read(consumer, sha256, offset)
 
     async def _read(self, consumer: AIOKafkaConsumer, sha256: bytes, offset: int | None) -> bytes:
-        consumer.seek(self._partition, offset or 0)
+        if offset is None:
+            raise ChunkMissing(f"chunk {sha256.hex()} is not on the topic any more")
+        consumer.seek(self._partition, offset)
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 record = await consumer.getone(self._partition)

@@ -19,7 +19,7 @@ from revocast.schemas.trust import Trust
 from revocast.streams.chain_agent import ChainAgent
 from revocast.streams.control import ControlReader
 from revocast.streams.failure import Failure
-from revocast.streams.http import build_api
+from revocast.streams.http import Served, build_api
 from revocast.streams.internal_topics import BUCKETS, InternalTopics
 from revocast.streams.peers import Peers
 from revocast.streams.reports import Reporter
@@ -122,7 +122,7 @@ def build(settings: StreamsSettings, clock: Callable[[], float] = time.time) -> 
 
     peers = Peers(app, internal.changelog, settings.url, settings.caller_context())
     view = View(control, shards, lambda: bool(app.rebalancing))
-    api = build_api(view, control, chain, snapshots.catalogue, gatherer, peers, settings.url, clock)
+    api = build_api(Served(view, control, chain, snapshots.catalogue, gatherer, peers, settings.url, clock))
     return Streams(
         app, control_consumer, control, chain, shards, snapshots, cutter, gatherer, peers, api, failure
     )

@@ -1,5 +1,6 @@
 """The HTTP face of a worker."""
 
 from revocast.streams.http.api import build_api
+from revocast.streams.http.status import Served
 
-__all__ = ["build_api"]
+__all__ = ["Served", "build_api"]

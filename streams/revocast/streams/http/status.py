@@ -1,5 +1,6 @@
 """Keys, status and health of one worker."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
@@ -25,21 +26,27 @@ from revocast.streams.snapshots.catalogue import Catalogue
 from revocast.streams.snapshots.gatherer import Gatherer
 from revocast.streams.view import View
 
-__all__ = ["status_routes"]
+__all__ = ["Served", "status_routes"]
 
 
-def status_routes(
-    view: View,
-    control: ControlReader,
-    chain: ChainAgent,
-    catalogue: Catalogue,
-    gatherer: Gatherer,
-    peers: Peers,
-    url: str,
-    clock: Clock,
-) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What of a worker the API tells about, and the `url` at which it does."""
+
+    view: View
+    control: ControlReader
+    chain: ChainAgent
+    catalogue: Catalogue
+    gatherer: Gatherer
+    peers: Peers
+    url: str
+    clock: Clock
+
+
+def status_routes(worker: Served) -> APIRouter:
     """The routes that tell about the worker itself."""
     routes = APIRouter(tags=["status"])
+    view, control, chain, clock = worker.view, worker.control, worker.chain, worker.clock
 
     @routes.get("/v1/keys", responses={503: {"description": "no key set has been read"}})
     async def keys() -> Keys:
@@ -61,7 +68,7 @@ def status_routes(
         return Status(
             ready=not reasons,
             reasons=reasons,
-            url=url,
+            url=worker.url,
             at=Place.of(slowest) if slowest else None,
             lag=view.lag(slowest),
             checkpoint=Place.of(checkpoint) if checkpoint else None,
@@ -72,10 +79,10 @@ def status_routes(
                 partition: ShardStatus(at=Place.of(mark) if mark else None, lag=view.lag(mark))
                 for partition, mark in held.items()
             },
-            owners=dict(sorted(peers.owners.items())),
+            owners=dict(sorted(worker.peers.owners.items())),
             chain=Place.of(follower.mark) if follower and follower.mark else None,
             flaws=[str(flaw) for flaw in follower.chain.flaws] if follower else [],
-            snapshots=_snapshots(catalogue, gatherer, clock()),
+            snapshots=_snapshots(worker.catalogue, worker.gatherer, clock()),
             outcomes=_outcomes(control, chain),
             warnings=[control.expiry] if control.expiry else [],
         )

@@ -163,3 +163,21 @@ async def test_what_killed_writers_have_left_is_swept_before_the_next_writes(
     await host.tick()
     assert not left.exists()
     await host.close(ready=True)
+
+
+async def test_a_merge_that_failed_is_told_and_stops_neither_the_next_nor_the_end(
+    authority: Authority, host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.reader.deliver()
+    with monkeypatch.context() as until_then:
+        until_then.setattr(Draft, "finish", failing)
+        await host.tick()
+    assert "could not renew its base" in caplog.text
+    assert host.core.table() == (authority.position, authority.table.pack())
+    await host.close(ready=True)
+    assert host.file.copy.load(authority.issuer).place.position == authority.position
+    assert not host.file.lock.held
+
+
+def failing(*_: object) -> None:
+    raise OSError("no memory left to map")

@@ -77,8 +77,7 @@ class BaseKeeping:
         """Stop. `ready` is whether the guard was until now: then what is worth it is written."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})  # what it failed of was told when it did
         await self._file.finish()
         place = core.whole_at
         if ready and place is not None and self._file.lock.held:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from revocast.schemas.row import ROW_SIZE, Row
-from revocast.schemas.table import merge_packed
+from revocast.schemas.row import Row
+from revocast.schemas.table import merge_packed, packed_rows
 from revocast.streams.errors import Inexact, MalformedFrame
 from revocast.streams.frames import BasePiece, Frame, Mark, bucket_of
 
@@ -201,8 +201,7 @@ def split_bucket(value: bytes | None) -> tuple[int, bytes]:
 
 def live_rows(packed: bytes, t: int) -> Sequence[bytes]:
     """The rows, 20 bytes each, that are alive at `t`: a bucket that was not touched may still hold dead ones."""
-    rows = (packed[at : at + ROW_SIZE] for at in range(0, len(packed), ROW_SIZE))
-    return [row for row in rows if int.from_bytes(row[-4:]) > t]
+    return [row for row in packed_rows(packed) if int.from_bytes(row[-4:]) > t]
 
 
 def alive(packed: bytes, t: int) -> bytes:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from revocast.schemas.chunks import partition_of
-from revocast.schemas.row import Row
+from revocast.schemas.row import FLAGS_AT, KIND, Row
 from revocast.schemas.topics import FRAME_PARTITIONS
 from revocast.streams.control import ControlReader
 from revocast.streams.errors import Behind, NotHere
 from revocast.streams.frames import Mark, bucket_of
-from revocast.streams.shard import bucket_key, epoch_prefix, live_rows, split_bucket
+from revocast.streams.shard import alive, bucket_key, epoch_prefix, live_rows, split_bucket
 from revocast.streams.shard_agent import ShardAgent
 
 __all__ = ["MAX_LINK_AGE", "View"]
@@ -51,16 +51,14 @@ class View:
         """A partition's whole part of the table, and its place in the log. Raises `NotHere` or `Behind`."""
         mark = self.current(partition)
         buckets = self._agent.table.scan(partition, epoch_prefix(mark.epoch))
-        return mark, b"".join(
-            row for _, value in buckets for row in live_rows(split_bucket(value)[1], mark.t)
-        )
+        return mark, b"".join(alive(split_bucket(value)[1], mark.t) for _, value in buckets)
 
     def counts(self, partition: int) -> tuple[Mark, Counter[int]]:
         """Live rows of a partition by kind code. Raises `NotHere` or `Behind`."""
         mark = self.current(partition)
         counts: Counter[int] = Counter()
         for _, value in self._agent.table.scan(partition, epoch_prefix(mark.epoch)):
-            counts.update(row[11] & 0x3F for row in live_rows(split_bucket(value)[1], mark.t))
+            counts.update(row[FLAGS_AT] & KIND for row in live_rows(split_bucket(value)[1], mark.t))
         return mark, counts
 
     def current(self, partition: int, at_least: int = 0) -> Mark:

@@ -5,14 +5,15 @@
 * Where a chunk differs, rows are compared one by one, from the first row of the first chunk that differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from revocast.schemas.errors import MalformedRow
 from revocast.schemas.record import Position
-from revocast.schemas.row import FLAGS_AT, KIND, NEVER, ROW_SIZE, SLOT, Row, Slot
+from revocast.schemas.row import FLAGS_AT, KIND, NEVER, SLOT, Row, Slot
 from revocast.schemas.snapshot import Manifest
+from revocast.schemas.table import packed_rows
 
 __all__ = ["DerivedChunk", "DerivedTable", "Difference", "first_difference", "place_problem"]
 
@@ -77,7 +78,7 @@ def place_problem(
 
 def first_difference(ours: bytes, theirs: bytes, index: int) -> Difference | None:
     """Compare packed rows, of which the first is row `index` of the table; None: they are the same."""
-    for place, (one, two) in enumerate(zip_longest(_rows(ours), _rows(theirs)), start=index):
+    for place, (one, two) in enumerate(zip_longest(packed_rows(ours), packed_rows(theirs)), start=index):
         if one == two:
             continue
         if one and two and _key(one) != _key(two):
@@ -85,10 +86,6 @@ def first_difference(ours: bytes, theirs: bytes, index: int) -> Difference | Non
             return Difference(place, one, None) if _key(one) < _key(two) else Difference(place, None, two)
         return Difference(place, one, two)
     return None
-
-
-def _rows(packed: bytes) -> Iterator[bytes]:
-    return (packed[start : start + ROW_SIZE] for start in range(0, len(packed), ROW_SIZE))
 
 
 def _key(row: bytes) -> tuple[bytes, int, int]:

@@ -5,10 +5,11 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
 
 from revocast.dev.broker import Broker, JvmBroker, hardened_broker, running_broker
+from revocast.dev.broker.topics import create_topics
 from revocast.schemas.topics import Topics
 
 # A shell starts background jobs with SIGINT ignored, and every child inherits that: then no test of Ctrl-C could pass.
@@ -52,17 +53,11 @@ def prefix() -> str:
 async def topics(kafka: str, prefix: str) -> AsyncIterator[Topics]:
     """The topics under `prefix`, created; whatever is under it afterwards is deleted."""
     topics = Topics(prefix)
+    await create_topics(topics, kafka)
+    yield topics
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        answer = await admin.create_topics(
-            [
-                NewTopic(spec.name, spec.partitions, replication_factor=1, topic_configs=dict(spec.config))
-                for spec in topics.specs(replicas=1)
-            ]
-        )
-        assert not any(code for _, code, *_ in answer.topic_errors), answer
-        yield topics
         left = [name for name in await admin.list_topics() if name.startswith(prefix)]
         await admin.delete_topics(left)
     finally:

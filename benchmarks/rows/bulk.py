@@ -17,8 +17,9 @@ from benchmarks.peers.crowd import crowd
 from benchmarks.peers.issuer import Issuer, running_issuer
 from benchmarks.peers.stores import redis_server
 from benchmarks.processor import seconds_of
-from benchmarks.staging import create_topic, producing
+from benchmarks.staging import producing
 from revocast.dev.broker import running_broker
+from revocast.dev.broker.topics import create_topic
 from revocast.dev.demo.deployment import AUDIENCE
 from revocast.dev.demo.stage import claims_of
 from revocast.schemas.record import MAX_ROWS

@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.benchmark import Benchmark, Run
 from benchmarks.peers.crowd import crowd
 from benchmarks.peers.issuer import Issuer, running_issuer
-from benchmarks.staging import create_topic, producing
+from benchmarks.staging import producing
 from revocast.dev.broker import Broker, running_broker
+from revocast.dev.broker.topics import create_topic
 from revocast.dev.demo.deployment import AUDIENCE
 from revocast.dev.demo.stage import claims_of
 

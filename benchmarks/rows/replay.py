@@ -9,9 +9,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.benchmark import Benchmark, Run
-from benchmarks.staging import create_topics, producing, publish
+from benchmarks.staging import producing, publish
 from benchmarks.turns import Seconds
 from revocast.dev.broker import running_broker
+from revocast.dev.broker.topics import create_topics
 from revocast.schemas.topics import Topics
 from revocast.sdk import Guard
 from revocast.sdk.core import Received

@@ -11,8 +11,9 @@ from benchmarks.benchmark import Benchmark, Run
 from benchmarks.load import Load, generator, load
 from benchmarks.peers.stores import redis_server
 from benchmarks.serving import serving
-from benchmarks.staging import create_topics, producing, publish
+from benchmarks.staging import producing, publish
 from revocast.dev.broker import running_broker
+from revocast.dev.broker.topics import create_topics
 from revocast.schemas.topics import Topics
 from revocast.testing import Authority
 

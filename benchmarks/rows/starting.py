@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
 from benchmarks.benchmark import Benchmark, Run, Target
-from benchmarks.staging import create_topics
 from benchmarks.turns import Seconds
 from revocast.dev.broker import running_broker
+from revocast.dev.broker.topics import create_topics, truncate
 from revocast.schemas.chunks import cut_chunks
 from revocast.schemas.events import Envelope
 from revocast.schemas.record import MAX_ROWS
@@ -86,12 +85,7 @@ async def stage_large(kafka: str, rows: int) -> Large:
             await send(topics.keys, authority.keys)
             await send(topics.checkpoints, authority.checkpoints)
         await send(large.cut.snapshots, authority.snapshots)
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.delete_records({TopicPartition(large.cut.revocations, 0): RecordsToDelete(1)})
-    finally:
-        await admin.close()
+    await truncate(large.cut.revocations, kafka, 1)
     authority.snapshots = InMemoryLog()
     return large
 

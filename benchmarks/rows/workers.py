@@ -16,9 +16,9 @@ from benchmarks.peers.crowd import crowd
 from benchmarks.peers.tables import write_table
 from benchmarks.processor import seconds_of
 from benchmarks.rows.starting import Large, stage_large
-from benchmarks.staging import create_topic
 from revocast.dev.broker import running_broker
 from revocast.dev.broker.ports import free_ports
+from revocast.dev.broker.topics import create_topic
 from revocast.dev.demo.processes import Process, Processes, wait_until
 
 __all__ = ["BENCHMARK"]

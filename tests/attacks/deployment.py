@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from revocast.dev.broker.ports import free_ports
+from revocast.dev.broker.topics import create_topics
 from revocast.issuer.authority.revocations import Revocation
 from revocast.issuer.bootstrap import Home, Plan, init
 from revocast.issuer.keystore import SealedKeys
@@ -31,7 +32,6 @@ from revocast.schemas.topics import Topics
 from revocast.sdk import Guard, State
 from revocast.sdk.freshness import Topic
 from tests.issuer.core.reader import read
-from tests.sdk.stage import create_topics
 from tests.streams.harness import PLACE, Worker
 
 __all__ = ["ISSUER", "Deployment", "deployed", "eventually"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from revocast.dev.broker.topics import truncate
 from revocast.schemas.jose import PrivateKey
 from revocast.sdk import GuardStale, GuardUnavailable, StartupTimeout, State
 from revocast.sdk.freshness import Topic
@@ -161,17 +161,13 @@ async def test_s08_a_flood_of_hostile_records_stops_nobody_and_changes_no_byte(
     await flood(deployment, 600)
 
 
-async def truncate(deployment: Deployment) -> None:
+async def truncated(deployment: Deployment) -> None:
     """Delete every record of the log, as somebody with too many rights can."""
-    place = TopicPartition(deployment.topics.revocations, 0)
-    end = (await read(deployment.kafka, place.topic))[-1].offset + 1
-    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.kafka)
-    await admin.start()
-    await admin.delete_records({place: RecordsToDelete(before_offset=end)})
-    await admin.close()
+    log = deployment.topics.revocations
+    await truncate(log, deployment.kafka, (await read(deployment.kafka, log))[-1].offset + 1)
 
 
-async def recreate(deployment: Deployment) -> None:
+async def recreated(deployment: Deployment) -> None:
     """Delete the log's topic and create it again, empty."""
     specs = {spec.name: spec for spec in deployment.topics.specs(1)}
     spec = specs[deployment.topics.revocations]
@@ -187,7 +183,7 @@ async def recreate(deployment: Deployment) -> None:
     await admin.close()
 
 
-@pytest.mark.parametrize("lose", [truncate, recreate])
+@pytest.mark.parametrize("lose", [truncated, recreated])
 async def test_s07_a_log_that_lost_everything_is_published_again_and_nobody_forgets(
     deployment: Deployment, lose: Callable[[Deployment], Awaitable[None]]
 ) -> None:
@@ -240,7 +236,7 @@ async def test_s07_a_log_truncated_before_a_readers_start_makes_it_never_ready(
     deployment: Deployment,
 ) -> None:
     before = deployment.guard.table()
-    await truncate(deployment)  # and the issuer, which refuses, publishes nothing
+    await truncated(deployment)  # and the issuer, which refuses, publishes nothing
     late = deployment.new_guard("too-late", startup_timeout=3)
     with pytest.raises(StartupTimeout, match="no record of the log has been applied"):
         await late.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from revocast.dev.broker.topics import truncate
 from revocast.schemas.chunks import CutChunk
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.row import NEVER, ROW_SIZE, Row, Slot, pack_rows
@@ -21,7 +22,7 @@ from revocast.sdk.snapshot_loading import Loaded, load_snapshot
 from revocast.sdk.snapshot_reader import SnapshotReader
 from revocast.testing import Authority, Delivery, InMemorySnapshots, Message, core_for
 from revocast.testing.authority import cut_table
-from tests.sdk.stage import stage, truncate, until
+from tests.sdk.stage import stage, until
 from tests.sdk.test_follower import guard_on
 
 # --- the newer of two snapshots, as an attacker leaves it
@@ -144,7 +145,7 @@ NEWER: dict[Callable[[Authority], None], str] = {
     chunk_truncated: "another number of rows",
     bit_flipped: "SHA-256",
     chunk_missing: "not on the topic",
-    chunk_of_another_snapshot: "",
+    chunk_of_another_snapshot: "SHA-256",
     not_countersigned: "not delegated",
     countersigned_by_a_stranger: "not delegated",
     countersigned_by_streams: "not delegated",

@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from revocast.dev.broker.topics import create_topics
 from revocast.schemas.row import Row
 from revocast.schemas.topics import Topics
 from revocast.sdk import Guard, base_keeping
@@ -25,7 +26,7 @@ from revocast.sdk import kafka as source
 from revocast.sdk.local_copy import LocalCopy, Unusable
 from revocast.sdk.settings import GuardSettings
 from revocast.testing import Authority
-from tests.sdk.stage import Stage, create_topics, stage, until
+from tests.sdk.stage import Stage, stage, until
 
 __all__ = ["Figures", "kill_loop"]
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import httpx
 
+from revocast.dev.broker.topics import create_topics
 from revocast.issuer.app import create_app
 from revocast.issuer.bootstrap import Home, Plan, init
 from revocast.issuer.settings import IssuerSettings
 from revocast.schemas.topics import Topics
 from revocast.sdk import Guard
 from tests.sdk.serving import serving
-from tests.sdk.stage import create_topics, until
+from tests.sdk.stage import until
 
 AUDIENCE = "orders"
 Fault = Callable[[Any, Any, Any], Awaitable[None]]

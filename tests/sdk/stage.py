@@ -5,8 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
 from revocast.schemas.topics import Topics
 from revocast.testing import Authority, InMemoryLog, Message
@@ -45,31 +44,6 @@ async def stage(authority: Authority, topics: Topics, kafka: str) -> AsyncIterat
         staged = Stage(authority, topics, producer)
         await staged.publish()
         yield staged
-
-
-async def truncate(topic: str, kafka: str, offset: int) -> None:
-    """Delete everything before `offset`, as the issuer does behind a snapshot."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
-    finally:
-        await admin.close()
-
-
-async def create_topics(topics: Topics, kafka: str) -> None:
-    """The deployment's topics, as `revocast topics ensure` would make them on one broker."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        wanted = [
-            NewTopic(spec.name, spec.partitions, 1, topic_configs=dict(spec.config))
-            for spec in topics.specs(1)
-        ]
-        answer = await admin.create_topics(wanted)
-        assert not any(code for _, code, *_ in answer.topic_errors), answer
-    finally:
-        await admin.close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:

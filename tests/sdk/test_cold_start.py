@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from revocast.dev.broker.topics import create_topics, truncate
 from revocast.schemas.topics import Topics
 from revocast.sdk import beginning, follower, recovery
 from revocast.sdk import kafka as source
 from revocast.testing import Authority
 from tests.sdk.cold_worker import serve
-from tests.sdk.stage import create_topics, stage, truncate, until
+from tests.sdk.stage import stage, until
 from tests.sdk.test_follower import guard_on, refuses
 
 pytestmark = pytest.mark.long

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from revocast.dev.broker import Broker
+from revocast.dev.broker.topics import create_topics, truncate
 from revocast.schemas.row import Slot
 from revocast.schemas.topics import Topics
 from revocast.sdk import (
@@ -22,7 +23,7 @@ from revocast.sdk import (
     TokenRevoked,
 )
 from revocast.testing import Authority
-from tests.sdk.stage import create_topics, stage, until, until_done
+from tests.sdk.stage import stage, until, until_done
 from tests.sdk.well_known import WellKnown, newest_list
 
 
@@ -260,10 +261,7 @@ async def test_a_truncated_log_makes_no_guard_ready(
     for name in "abc":
         authority.block(authority.subject(name))
     async with stage(authority, topics, kafka):
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        await admin.delete_records({TopicPartition(topics.revocations, 0): RecordsToDelete(before_offset=2)})
-        await admin.close()
+        await truncate(topics.revocations, kafka, 2)
         with pytest.raises(StartupTimeout, match="no record of the log has been applied"):
             async with guard_on(kafka, authority, prefix, tmp_path, startup_timeout=3):
                 pass

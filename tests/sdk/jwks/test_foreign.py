@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from revocast.dev.broker import certificates
+from revocast.dev.broker.topics import create_topics
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.keyset import IssuerKeys, KeyEntry, KeyState, Lifetime
 from revocast.schemas.row import Slot
@@ -36,7 +37,7 @@ from revocast.testing.tokens import claims_of, sign_token
 from tests.sdk.jwks.idp import ISSUER, FetchingGuard, Idp, answering, foreign_guard, mint
 from tests.sdk.jwks.key_sets import jwk_set
 from tests.sdk.serving import serving
-from tests.sdk.stage import create_topics, stage, until
+from tests.sdk.stage import stage, until
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -17,7 +17,7 @@ from revocast.cli.doctor import network, start
 from revocast.schemas.topics import Topics
 from revocast.sdk.settings import GuardSettings
 from revocast.testing import Authority
-from tests.cli.conftest import REVOCAST
+from tests.cli.conftest import REVOCAST, Cli
 from tests.cli.doctor.deployment import Deployment, doctor, living, plain, service
 from tests.sdk.jwks.idp import Idp
 from tests.sdk.serving import serving
@@ -87,8 +87,6 @@ async def test_whoever_may_write_what_decides_is_told_so(deployment: Deployment)
 
 
 async def test_people_get_a_line_a_check_and_the_mend_below(deployment: Deployment) -> None:
-    from tests.cli.conftest import Cli
-
     done = await asyncio.to_thread(Cli(deployment.environ), "doctor")
     assert "\nok   topics     " in done.out
     assert "\n                → See the hardened profile" in done.out

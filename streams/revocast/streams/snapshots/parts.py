@@ -37,11 +37,6 @@ class Part:
     abandoned: str | None = None
 
     @property
-    def place(self) -> tuple[int, int]:
-        """(epoch, n) of the cut."""
-        return (self.mark.epoch, self.mark.n)
-
-    @property
     def key(self) -> bytes:
         """The Kafka key."""
         return b"%d" % self.partition

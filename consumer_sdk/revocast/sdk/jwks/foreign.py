@@ -192,19 +192,18 @@ class ForeignKeys:
             source.failed("; then: ".join(problems), self._clock().monotonic)
 
     def _take(self, issuer: str, source: KeySource, url: str, answer: Answer) -> None:
-        document = None if answer.body is None else read_document(answer.body)
-        now = self._clock().monotonic
+        if answer.body is None:
+            with self._lock:
+                source.unchanged(answer.lifetime, self._clock().monotonic)
+            self.counters["unchanged"] += 1
+            return
+        document = read_document(answer.body)
         with self._lock:
-            if document is None:
-                source.unchanged(answer.lifetime, now)
-                changed = False
-            else:
-                changed = source.took(document, answer.lifetime, now)
-        if document is not None:
-            self._validators[issuer] = (url, answer.etag)
+            changed = source.took(document, answer.lifetime, self._clock().monotonic)
+        self._validators[issuer] = (url, answer.etag)
         if changed:
             self._changed()
-        self.counters["unchanged" if document is None else "fetched"] += 1
+        self.counters["fetched"] += 1
 
     # --- what cannot be judged
 
@@ -228,9 +227,9 @@ class ForeignKeys:
             miss = source.missed(kid, now.monotonic)
             wait = source.retry_after(now.monotonic)
             self.misses[miss.name.lower()] += 1
-        if miss is Miss.REFRESHING:
-            self._wake(issuer)
         refreshing = issuer if miss is Miss.REFRESHING else None
+        if refreshing:
+            self._wake(issuer)
         if (unusable := self._unusable(core, issuer, now, policy)) is not None:
             unusable.refreshing = refreshing
             return unusable

@@ -5,26 +5,21 @@ import asyncio
 import secrets
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
 from revocast.dev.broker import running_broker
+from revocast.dev.broker.topics import create_topics
 from revocast.issuer.relay import upkeep
 from revocast.schemas.topics import Topics
 from tests.integration.year.deployment import running
 from tests.integration.year.simulation import DAY, Plan, Year
+from tests.integration.year.sizes import Sizes
 
 
 async def _live(kafka: str, plan: Plan) -> Year:
     topics = Topics(f"year-{secrets.token_hex(4)}")
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.create_topics(
-        [NewTopic(each.name, each.partitions, 1, topic_configs=dict(each.config)) for each in topics.specs(1)]
-    )
-    await admin.close()
+    await create_topics(topics, kafka)
     upkeep._EVERY_S, upkeep._TRUNCATE_EVERY_S = 0.05, 0.2  # type: ignore[misc] # days pass in seconds here
     with tempfile.TemporaryDirectory(prefix="revocast-year-") as folder:
         async with running(
@@ -42,15 +37,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=365, metavar="N", help="steps in the year (365)")
     parser.add_argument("--rows", type=int, default=200, metavar="N", help="tokens revoked a step (200)")
     given = parser.parse_args()
-    plan = Plan(step=365 * DAY // given.steps, steps=given.steps, rows=given.rows)
+    plan = Plan(365 * DAY // given.steps, given.steps, given.rows, visit=min(Plan.visit, given.steps))
     with running_broker(own=True, progress=print) as broker:
         year = asyncio.run(_live(broker.bootstrap, plan))
     print(
         f"\n{year.revoked} revocations; {year.compared} services compared, byte for byte; {year.lost_cuts} cuts lost"
     )
     print("began from:", dict(year.origins))
-    names = list(asdict(year.sizes[0]))
-    print("visit", *names)
+    print("visit", *(field.name for field in fields(Sizes)))
     for number, sizes in enumerate(year.sizes, start=1):
         print(number, *asdict(sizes).values())
     return 0

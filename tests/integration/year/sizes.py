@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from revocast.issuer.storage.tables import KeyDocument, LiveRow, LogRecord
 from tests.integration.year.deployment import Deployment
+from tests.issuer.core.reader import read
 
 __all__ = ["Sizes", "largest", "measure"]
 
@@ -29,10 +30,10 @@ class Sizes:
 async def measure(deployment: Deployment) -> Sizes:
     """Count it."""
     topics = deployment.topics
-    async with AIOKafkaConsumer(bootstrap_servers=deployment.kafka, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=deployment.kafka) as consumer:
         log = await _length(consumer, topics.revocations)
         keys = await _length(consumer, topics.keys)
-        standing = await _standing(consumer, topics.snapshots)
+    standing = await _standing(deployment.kafka, topics.snapshots)
     with deployment.authority.storage.read() as session:
         counts = [
             session.scalar(select(func.count()).select_from(table)) or 0
@@ -65,17 +66,9 @@ async def _length(consumer: AIOKafkaConsumer, topic: str) -> int:
     return int(ends[partition] - begins[partition])
 
 
-async def _standing(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, int]:
+async def _standing(kafka: str, topic: str) -> set[bytes]:
     """The keys that a compacted topic holds once it is compacted."""
-    partition = TopicPartition(topic, 0)
-    consumer.assign([partition])
-    end = (await consumer.end_offsets([partition]))[partition]
-    await consumer.seek_to_beginning(partition)
-    standing: dict[bytes, int] = {}
-    while await consumer.position(partition) < end:
-        for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, []):
-            if record.value is None:
-                standing.pop(record.key, None)
-            else:
-                standing[record.key] = record.offset
+    standing: set[bytes] = set()
+    for record in await read(kafka, topic):
+        (standing.discard if record.value is None else standing.add)(record.key)
     return standing

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from revocast.dev.broker.ports import free_ports
 from revocast.schemas.topics import Topics
 from revocast.sdk.base_lock import BaseLock
 from revocast.testing import Authority
@@ -59,9 +59,7 @@ class Workers:
 
 @contextmanager
 def serving(kind: str, environ: dict[str, str], log: Path) -> Iterator[Workers]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     at = str(port) if kind == "uvicorn" else f"127.0.0.1:{port}"
     with log.open("wb") as out:
         process = subprocess.Popen(

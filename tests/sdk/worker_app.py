@@ -1,4 +1,4 @@
-"""A service for the tests of many workers: `ASGI` for uvicorn, `wsgi` for gunicorn. Its settings come from the environment.
+"""A service for the tests of many workers: `asgi` for uvicorn, `started` for gunicorn. Its settings come from the environment.
 
 `/<token>` answers with what the guard of whichever worker says of it; `/` with the worker's pid and what its guard is.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from revocast.sdk import Guard, RevocastError
 
-__all__ = ["asgi", "wsgi"]
+__all__ = ["asgi", "started"]
 
 guard = Guard.from_env()
 

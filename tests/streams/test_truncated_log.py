@@ -5,24 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient
 
+from revocast.dev.broker.topics import truncate
 from tests.streams.harness import Publisher, Worker, eventually, ready, status_of, table_of
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.long]
 
 
-async def truncate(kafka: str, publisher: Publisher) -> None:
+async def truncate_log(kafka: str, publisher: Publisher) -> None:
     """Delete the log up to the newest record, as the issuer does behind a countersigned snapshot."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        log = TopicPartition(publisher.topics.revocations, 0)
-        end = len(publisher.issuer.log.messages)
-        await admin.delete_records({log: RecordsToDelete(before_offset=end)})
-    finally:
-        await admin.close()
+    await truncate(publisher.topics.revocations, kafka, len(publisher.issuer.log.messages))
 
 
 async def history(publisher: Publisher, name: str) -> None:
@@ -56,7 +49,7 @@ async def test_a_new_app_id_begins_from_the_newest_snapshot_and_goes_on_with_the
 ) -> None:
     issuer = publisher.issuer
     await history(publisher, "user")
-    await truncate(kafka, publisher)
+    await truncate_log(kafka, publisher)
     worker = workers()
     worker.start()
     await never_wrong(worker, publisher, "user-3")
@@ -81,7 +74,7 @@ async def test_one_that_slept_longer_than_the_log_reaches_back_recovers_and_one_
     await history(publisher, "user")
     assert await table_of(worker, publisher) == issuer.table.pack()
 
-    await truncate(kafka, publisher)
+    await truncate_log(kafka, publisher)
     worker.kill()
     worker.start()
     issuer.block(issuer.subject("while awake"))
@@ -92,7 +85,7 @@ async def test_one_that_slept_longer_than_the_log_reaches_back_recovers_and_one_
     worker.stop()
     issuer.lift(issuer.subject("while awake"))
     await history(publisher, "slept")
-    await truncate(kafka, publisher)
+    await truncate_log(kafka, publisher)
     issuer.block(issuer.subject("last"))
     await publisher.checkpoint()
     worker.start()
@@ -106,7 +99,7 @@ async def test_a_table_that_was_lost_is_filled_from_a_snapshot(
     await history(publisher, "user")
     assert await table_of(worker, publisher) == publisher.issuer.table.pack()
     worker.stop()
-    await truncate(kafka, publisher)
+    await truncate_log(kafka, publisher)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     await admin.delete_topics([f"{publisher.topics.prefix}-streams-buckets-changelog"])
@@ -123,7 +116,7 @@ async def test_without_a_usable_snapshot_it_answers_nothing_until_there_is_one(
     issuer.block(issuer.subject("alice"))
     issuer.write_snapshot()
     await publisher.checkpoint()
-    await truncate(kafka, publisher)
+    await truncate_log(kafka, publisher)
     worker = workers()
     worker.start()
 

@@ -50,11 +50,6 @@ class BulkDesk:
         self._publication = publication
         self._clock = clock
 
-    def terms(self) -> Terms:
-        """By what the lines are read."""
-        with self._storage.read() as session:
-            return load_terms(session)
-
     def write(self, lines: Sequence[Line], bulk: Bulk, allow: Callable[[int], None]) -> Wrote:
         """See `Service.revoke_lines`."""
         with self._storage.write() as session:

@@ -207,9 +207,9 @@ class RecoveryDesk:
         """The log was read to its end."""
         self.take(self.log.settle())
         if self._snapshot is not None and self.log.anchor is None:
-            place = self._snapshot.manifest
+            cut = self._snapshot.manifest
             raise LogMismatch(
-                f"the log does not hold record {place.epoch}/{place.n}, from which a snapshot is countersigned"
+                f"the log does not hold record {cut.epoch}/{cut.n}, from which a snapshot is countersigned"
             )
 
     def finish(self) -> Recovered:
@@ -239,12 +239,8 @@ class RecoveryDesk:
         makes_way = self._signed if snapshot else self._makes_way(session, later)
         unsigned = unsigned_after(session, makes_way) if makes_way else 0
         if event_key is None and ((makes_way and unsigned) or foreign):
-            snapshot, later, makes_way, unsigned = (
-                None,
-                [],
-                None,
-                0,
-            )  # nothing could be written behind the log
+            # Nothing could be written behind the log.
+            snapshot, later, makes_way, unsigned = None, [], None, 0
         first = min((each.place for each in foreign), default=None)
         whole = bool(snapshot or later or not self._later)
         end = (self.log.position.epoch, self.log.position.n) if whole else self._restored

@@ -105,12 +105,14 @@ class Service:
 
     def terms(self) -> Terms:
         """Under what this authority issues and revokes now."""
-        return self._bulk.terms()
+        with self._storage.read() as session:
+            return load_terms(session)
 
     def revoke_lines(self, lines: Sequence[Line], bulk: Bulk, allow: Callable[[int], None]) -> Wrote:
         """Write lines of a file in one transaction, in records of up to 1,000 rows; none if they change nothing.
 
-        Others wait meanwhile: give it `LINES_A_TURN` at most. `allow` is asked before so many rows are written; what it raises undoes everything. Raises `InvalidRequest`.
+        Others wait meanwhile: give it `LINES_A_TURN` at most. `allow` is asked before so many rows are written; what it
+        raises undoes everything. Raises `InvalidRequest`.
         """
         return self._bulk.write(lines, bulk, allow)
 

@@ -5,6 +5,7 @@ Whoever appends holds the head row: commit order is n order, without gaps, and t
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import NotRequired, TypedDict, Unpack
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -63,66 +64,39 @@ def slots_that_change(session: Session, rows: Sequence[Row], t: int) -> dict[Key
     return changes(held_rows(session, (row.fingerprint for row in rows)), rows, t)
 
 
-def append(
-    session: Session,
-    head: Head,
-    written: Sequence[Written],
-    now: int,
-    *,
-    issuer: str,
-    actor: str,
-    reason: str,
-    parts: Sequence[Part] = (),
-    closes_live_set: bool = False,
-    cut: bool = False,
-) -> Record:
-    """Append one record after the locked `head`, and bring the table to it.
+class Entry(TypedDict):
+    """What a record has beside its rows. `parts`: who asked for which of them, where not its own `actor` did for all."""
 
-    `parts`: who asked for which of the rows, where not the record's own `actor` did for all.
-    """
-    record = add_record(
-        session,
-        head,
-        Rows.of(entry.row for entry in written),
-        now,
-        issuer=issuer,
-        actor=actor,
-        reason=reason,
-        parts=parts,
-        closes_live_set=closes_live_set,
-        cut=cut,
-    )
-    apply_rows(session, record, written, parts or [Part(len(written), actor, reason)])
-    if closes_live_set:
-        head.live_set_n, head.reissued = record.n, None
+    issuer: str
+    actor: str
+    reason: str
+    parts: NotRequired[Sequence[Part]]
+    closes_live_set: NotRequired[bool]
+    cut: NotRequired[bool]
+
+
+def append(
+    session: Session, head: Head, written: Sequence[Written], now: int, **entry: Unpack[Entry]
+) -> Record:
+    """Append one record after the locked `head`, and bring the table to it."""
+    record = add_record(session, head, Rows.of(each.row for each in written), now, **entry)
+    parts = entry.get("parts") or [Part(len(written), entry["actor"], entry["reason"])]
+    apply_rows(session, record, written, parts)
     return record
 
 
-def add_record(
-    session: Session,
-    head: Head,
-    rows: Rows,
-    now: int,
-    *,
-    issuer: str,
-    actor: str,
-    reason: str,
-    parts: Sequence[Part] = (),
-    closes_live_set: bool = False,
-    cut: bool = False,
-) -> Record:
+def add_record(session: Session, head: Head, rows: Rows, now: int, **entry: Unpack[Entry]) -> Record:
     """The same, but for the table: the caller brings it to the record in the same transaction."""
-    key = event_key(session)
-    position = position_of(head)
-    record = position.next_record(
+    key, parts = event_key(session), entry.get("parts", ())
+    record = position_of(head).next_record(
         rows,
         now,
         delegations=head.delegations,
         key_set=head.key_set,
-        closes_live_set=closes_live_set,
-        cut=cut,
+        closes_live_set=entry.get("closes_live_set", False),
+        cut=entry.get("cut", False),
     )
-    signing_input = record.signing_input(issuer, key.kid, key.alg)
+    signing_input = record.signing_input(entry["issuer"], key.kid, key.alg)
     record_hash = hashlib.sha256(signing_input).digest()
     session.add(
         LogRecord(
@@ -134,12 +108,14 @@ def add_record(
             rows=record.rows.packed,
             kid=key.kid,
             signing_input=signing_input,
-            actor=actor,
-            reason=reason,
+            actor=entry["actor"],
+            reason=entry["reason"],
             parts=[[part.rows, part.actor, part.reason] for part in parts] if len(parts) > 1 else None,
         )
     )
     head.n, head.hash, head.t = record.n, record_hash, record.t
+    if record.closes_live_set:
+        head.live_set_n, head.reissued = record.n, None
     return record
 
 

@@ -14,9 +14,10 @@ from revocast.schemas.row import NEVER, ROW_SIZE, Row, Slot, pack_rows
 from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import Countersigned, Manifest
 from revocast.schemas.topics import Topics
-from revocast.sdk import beginning, snapshot_reader
+from revocast.sdk import Guard, beginning, snapshot_reader
 from revocast.sdk.errors import TokenRevoked
 from revocast.sdk.freshness import State, Topic
+from revocast.sdk.instant import Instant
 from revocast.sdk.packed import PackedBase
 from revocast.sdk.snapshot_loading import Loaded, load_snapshot
 from revocast.sdk.snapshot_reader import SnapshotReader
@@ -318,14 +319,7 @@ async def test_s10_a_topic_full_of_junk_holds_up_no_guard_that_can_read_the_log(
     for number in range(100):
         issuer.snapshots.append(b"manifest/1/%d" % (number + 100), b"junk")
     issuer.checkpoint()
-    guard = guard_on(
-        kafka,
-        issuer,
-        prefix,
-        tmp_path,
-        clock=lambda: with_keys_and_checkpoints(issuer).now,
-        startup_timeout=20,
-    )
+    guard = guard_in_its_time(issuer, kafka, prefix, tmp_path)
     async with stage(issuer, topics, kafka), guard:
         assert guard.health().origin == "log"
         assert guard.table() == (issuer.position, issuer.table.pack())
@@ -361,14 +355,7 @@ async def test_s10_on_kafka_a_guard_passes_over_damaged_and_forged_snapshots(
             b"chunk/" + hashlib.sha256(bytes((number,))).hexdigest().encode(), bytes(900_000)
         )
     issuer.checkpoint()
-    guard = guard_on(
-        kafka,
-        issuer,
-        prefix,
-        tmp_path,
-        clock=lambda: with_keys_and_checkpoints(issuer).now,
-        startup_timeout=20,
-    )
+    guard = guard_in_its_time(issuer, kafka, prefix, tmp_path)
     async with stage(issuer, topics, kafka) as staged:
         await truncate(topics.revocations, kafka, behind)
         async with guard:
@@ -449,6 +436,18 @@ async def load(
     snapshots = snapshots or InMemorySnapshots(reader.authority.snapshots)
     return await load_snapshot(
         snapshots, reader.core, lambda: reader.now, None, needed=True, ahead=0, log_begin=log_begin
+    )
+
+
+def guard_in_its_time(issuer: Authority, kafka: str, prefix: str, folder: Path) -> Guard:
+    """A guard on a real Kafka, by the issuer's clock."""
+    return guard_on(
+        kafka,
+        issuer,
+        prefix,
+        folder,
+        clock=lambda: Instant(issuer.now, issuer.now),
+        startup_timeout=20,
     )
 
 

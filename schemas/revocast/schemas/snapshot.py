@@ -21,7 +21,15 @@ from revocast.schemas.record import Position
 from revocast.schemas.row import ROW_SIZE
 from revocast.schemas.trust import Trust
 
-__all__ = ["Chunk", "Countersigned", "Manifest", "chunk_key", "read_countersigned", "read_manifest"]
+__all__ = [
+    "Chunk",
+    "Countersigned",
+    "Manifest",
+    "chunk_key",
+    "manifest_key",
+    "read_countersigned",
+    "read_manifest",
+]
 
 _MAX_ROWS: Final = MAX_CHUNK_BYTES // ROW_SIZE
 _OFFSETS_END: Final = (1 << 63) - 1
@@ -31,6 +39,11 @@ _OFFSETS_END: Final = (1 << 63) - 1
 def chunk_key(sha256: bytes) -> bytes:
     """The Kafka key of a chunk: `chunk/<sha256 in hex>`."""
     return b"chunk/" + sha256.hex().encode()
+
+
+def manifest_key(epoch: int, n: int) -> bytes:
+    """The Kafka key of the manifest of the cut at this record: `manifest/<epoch>/<n>`."""
+    return f"manifest/{epoch}/{n}".encode()
 
 
 class Chunk(Model):
@@ -76,12 +89,12 @@ class Manifest(EventBody):
     @property
     def jti(self) -> str:
         """`manifest/<epoch>/<n>`."""
-        return f"manifest/{self.epoch}/{self.n}"
+        return manifest_key(self.epoch, self.n).decode()
 
     @property
     def key(self) -> bytes:
         """The Kafka key, the same as `jti`; the countersigned manifest takes its place."""
-        return self.jti.encode()
+        return manifest_key(self.epoch, self.n)
 
     @property
     def position(self) -> Position:
@@ -107,7 +120,7 @@ class Countersigned(EventBody):
     @property
     def key(self) -> bytes:
         """The manifest's Kafka key."""
-        return f"manifest/{self.epoch}/{self.n}".encode()
+        return manifest_key(self.epoch, self.n)
 
 
 def read_manifest(value: bytes, trust: Trust) -> Manifest:

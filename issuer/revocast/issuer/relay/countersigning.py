@@ -3,7 +3,7 @@
 * One cut at a time is waited for; a newer one takes its place. Its manifest is awaited for as long as no other cut comes.
 * Equal in every chunk: the whole manifest goes into an event of ours, under the manifest's own key, where compaction leaves
   ours alone. Different in anything: an alarm that names the first row that differs, and nobody uses that snapshot.
-* What is under the manifest's key and no snapshot key signed is counted, and waited past.
+* What is under the manifest's key and no snapshot key signed is logged, and waited past.
 * A process that ends between the cut and the comparison leaves that cut as it is: the next one comes.
 """
 

@@ -7,17 +7,27 @@ countersigned manifest names: others may be there without end.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterable
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Final
 
 from revocast.issuer.relay.reading import PartitionReader
 from revocast.schemas.errors import SchemaError
-from revocast.schemas.snapshot import Chunk, Manifest, chunk_key, read_countersigned, read_manifest
+from revocast.schemas.snapshot import (
+    Chunk,
+    Manifest,
+    chunk_key,
+    manifest_key,
+    read_countersigned,
+    read_manifest,
+)
 from revocast.schemas.trust import Trust
 
 __all__ = ["Held", "SnapshotTopic"]
 
-_MANIFEST = b"manifest/"
+_LOG: Final = logging.getLogger(__name__)
+_MANIFEST: Final = b"manifest/"
 
 
 @dataclass(slots=True)
@@ -27,18 +37,17 @@ class Held:
     chunks: dict[bytes, int] = field(default_factory=dict)
     manifests: dict[bytes, Manifest] = field(default_factory=dict)
 
-    def lacks(self, manifest: Manifest) -> Iterable[Chunk]:
-        """The chunks of a snapshot that are not there, or are not right."""
-        return (chunk for chunk in manifest.chunks if chunk_key(chunk.sha256) not in self.chunks)
+    def has_chunks_of(self, manifest: Manifest) -> bool:
+        """Whether all chunks of a snapshot are there, and right."""
+        return all(chunk_key(chunk.sha256) in self.chunks for chunk in manifest.chunks)
 
 
 class SnapshotTopic:
-    """`refused` counts records under a cut's manifest key that were not a manifest of a delegated snapshot key."""
+    """`reader` may be anywhere: what is read here is sought first."""
 
     def __init__(self, reader: PartitionReader) -> None:
         self._reader = reader
         self._followed = 0
-        self.refused = 0
 
     async def follow_from_end(self) -> None:
         """What is written from now on is what `manifest_of` reads."""
@@ -46,7 +55,7 @@ class SnapshotTopic:
 
     async def manifest_of(self, place: tuple[int, int], trust: Trust) -> tuple[Manifest, bytes] | None:
         """Read to an end offset asked now; the first manifest of this cut that a snapshot key of `trust` signed."""
-        key, end = f"manifest/{place[0]}/{place[1]}".encode(), await self._reader.end()
+        key, end, refused = manifest_key(*place), await self._reader.end(), 0
         # Whatever was read since: this goes on where it was. A topic that is shorter by now is another one.
         self._followed = min(self._followed, end)
         self._reader.seek(self._followed)
@@ -58,10 +67,16 @@ class SnapshotTopic:
                     try:
                         manifest = read_manifest(record.value, trust)
                     except SchemaError:
-                        self.refused += 1
+                        refused += 1
                         continue
                     if (manifest.epoch, manifest.n) == place:
                         return manifest, record.value
+        if refused:
+            _LOG.warning(
+                "snapshot %d/%d: streams' manifest is waited for; no snapshot key in force signed %d records under its key",
+                *place,
+                refused,
+            )
         return None
 
     async def chunk(self, chunk: Chunk) -> bytes | None:

@@ -30,6 +30,7 @@ from revocast.issuer.storage.snapshots import (
     truncate_to,
 )
 from revocast.schemas.audit import AuditType
+from revocast.schemas.snapshot import manifest_key
 from revocast.schemas.trust import Trust
 
 __all__ = ["DeleteBefore", "LogTruncation"]
@@ -90,8 +91,8 @@ class LogTruncation:
 
     async def _is_whole(self, snapshot: Snapshot) -> bool:
         held = await self._topic.read_all(await asyncio.to_thread(self._trust))
-        manifest = held.manifests.get(f"manifest/{snapshot.epoch}/{snapshot.n}".encode())
-        if manifest is not None and not list(held.lacks(manifest)):
+        manifest = held.manifests.get(manifest_key(*snapshot.place))
+        if manifest is not None and held.has_chunks_of(manifest):
             return True
         _LOG.warning(
             "snapshot %d/%d: is not whole on the topic any more; the log is not truncated until the next one is countersigned",

@@ -21,9 +21,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import IO, Any, Final
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from functools import partial
+from typing import IO, Final
 
 from revocast.issuer.authority.recovered import Recovered
 from revocast.issuer.authority.recovery import Signed, believed
@@ -42,7 +41,6 @@ from revocast.schemas.snapshot import Manifest
 
 __all__ = ["Progress", "recover"]
 
-_REQUEST_MS: Final = 10_000
 _SEAT_S: Final = 3.0
 _SEAT_EVERY_S: Final = 0.1
 
@@ -93,14 +91,11 @@ async def _take_seat(election: Election) -> None:
 
 
 async def _consumers(stack: AsyncExitStack, kafka: KafkaSettings) -> Consumers:
-    options: dict[str, Any] = {**kafka.client_options(), "request_timeout_ms": _REQUEST_MS}
-    options |= {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": None}
-    consumers = Consumers(AIOKafkaConsumer(**options), AIOKafkaConsumer(**options))
+    consumers = Consumers.of(kafka)
     for consumer in (consumers.reading, consumers.asking):
         stack.push_async_callback(consumer.stop)
         await consumer.start()
-    topics = (kafka.topics.keys, kafka.topics.revocations)
-    consumers.reading.assign([TopicPartition(topic, 0) for topic in topics])
+    consumers.assign(kafka.topics.keys, kafka.topics.revocations)
     return consumers
 
 
@@ -124,8 +119,7 @@ async def _find_beginning(
     first = await _first_record(desk, log)
     if first is None or not desk.is_truncated(first):
         return
-    topics = (kafka.topics.revocations, kafka.topics.snapshots)
-    consumers.reading.assign([TopicPartition(topic, 0) for topic in topics])
+    consumers.assign(kafka.topics.revocations, kafka.topics.snapshots)
     snapshots = SnapshotTopic(PartitionReader(consumers, kafka.topics.snapshots))
     held = await snapshots.read_all(desk.documents.trust)
     file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
@@ -133,7 +127,7 @@ async def _find_beginning(
         if manifest.epoch == first.record.epoch and manifest.n >= first.record.n:
             file.seek(0)
             if await _all_chunks(snapshots, held, manifest, file):
-                desk.log_begins(first, TakenSnapshot(manifest, lambda: _pieces(manifest, file)))  # noqa: B023 - returns
+                desk.log_begins(first, TakenSnapshot(manifest, partial(_pieces, manifest, file)))
                 return
 
 

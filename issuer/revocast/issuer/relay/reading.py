@@ -1,13 +1,17 @@
 """Reading one partition to its end, as the relay does before it trusts what it is about to write behind."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-__all__ = ["Consumers", "PartitionReader"]
+from revocast.schemas.settings import KafkaSettings
 
+__all__ = ["REQUEST_MS", "Consumers", "PartitionReader"]
+
+REQUEST_MS: Final = 10_000
+"""How long a broker may take for an answer."""
 _FETCH_MS: Final = 500
 _STALLED_FETCHES: Final = 20
 _BATCH: Final = 200
@@ -20,6 +24,17 @@ class Consumers:
 
     reading: AIOKafkaConsumer
     asking: AIOKafkaConsumer
+
+    @classmethod
+    def of(cls, kafka: KafkaSettings) -> Self:
+        """Not started yet. They are of no group: nothing is read but where a `PartitionReader` seeks to."""
+        options: dict[str, Any] = {**kafka.client_options(), "request_timeout_ms": REQUEST_MS}
+        options |= {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": None}
+        return cls(AIOKafkaConsumer(**options), AIOKafkaConsumer(**options))
+
+    def assign(self, *topics: str) -> None:
+        """These are read from now on, and no others."""
+        self.reading.assign([TopicPartition(topic, 0) for topic in topics])
 
 
 class PartitionReader:

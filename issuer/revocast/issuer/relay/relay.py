@@ -13,9 +13,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -28,7 +28,7 @@ from revocast.issuer.publication import Publication
 from revocast.issuer.reissuing import Reissue
 from revocast.issuer.relay.election import ElectionLost, election_for
 from revocast.issuer.relay.publisher import Outdated, Parts, Publisher
-from revocast.issuer.relay.reading import Consumers
+from revocast.issuer.relay.reading import REQUEST_MS, Consumers
 from revocast.issuer.relay.upkeep import Upkeep, UpkeepRules
 from revocast.issuer.revoking import RevocationDesk
 from revocast.issuer.storage import Storage
@@ -50,7 +50,6 @@ _BURST: Final = 20
 _STEPS: Final = 10
 _RETRY_S: Final = (0.1, 2.0)
 _REFUSE_EVERY_S: Final = 5.0
-_REQUEST_MS: Final = 10_000
 _STOP_S: Final = 5.0
 
 
@@ -226,18 +225,15 @@ class Relay:
 
     @asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[AIOKafkaProducer, Consumers]]:
-        options: dict[str, Any] = {**self._kafka.client_options(), "request_timeout_ms": _REQUEST_MS}
+        options = {**self._kafka.client_options(), "request_timeout_ms": REQUEST_MS}
         producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True)
-        options |= {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": None}
-        consumers = Consumers(AIOKafkaConsumer(**options), AIOKafkaConsumer(**options))
+        consumers = Consumers.of(self._kafka)
         clients = (producer, consumers.reading, consumers.asking)
         topics = self._kafka.topics
         try:
             for client in clients:
                 await client.start()
-            consumers.reading.assign(
-                [TopicPartition(topic, 0) for topic in (topics.keys, topics.revocations)]
-            )
+            consumers.assign(topics.keys, topics.revocations)
             yield producer, consumers
         finally:
             # Stopping flushes, which takes as long as a broker is away: it must not keep the next check waiting.

@@ -9,9 +9,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
@@ -20,7 +20,7 @@ from revocast.issuer.errors import Conflict, IssuerError
 from revocast.issuer.relay.countersigning import Countersigner
 from revocast.issuer.relay.keys_truncating import KeysTruncation
 from revocast.issuer.relay.publisher import Parts, Publisher
-from revocast.issuer.relay.reading import Consumers, PartitionReader
+from revocast.issuer.relay.reading import REQUEST_MS, Consumers, PartitionReader
 from revocast.issuer.relay.snapshot_topic import SnapshotTopic
 from revocast.issuer.relay.truncating import LogTruncation
 from revocast.issuer.snapshotting import CutDesk
@@ -32,7 +32,6 @@ _LOG: Final = logging.getLogger(__name__)
 _EVERY_S: Final = 1.0
 _TRUNCATE_EVERY_S: Final = 60.0
 _RETRY_S: Final = 5.0
-_REQUEST_MS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class Upkeep:
             await countersigner.close()
 
     async def _delete_before(self, topic: str, offset: int) -> None:
-        admin = AIOKafkaAdminClient(**self._kafka.client_options(), request_timeout_ms=_REQUEST_MS)
+        admin = AIOKafkaAdminClient(**self._kafka.client_options(), request_timeout_ms=REQUEST_MS)
         await admin.start()
         try:
             await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
@@ -114,10 +113,7 @@ class Upkeep:
 
     @asynccontextmanager
     async def _consumers(self) -> AsyncIterator[Consumers]:
-        options: dict[str, Any] = {**self._kafka.client_options(), "request_timeout_ms": _REQUEST_MS}
-        options |= {"enable_auto_commit": False, "auto_offset_reset": "earliest", "group_id": None}
-        consumers = Consumers(AIOKafkaConsumer(**options), AIOKafkaConsumer(**options))
-        topics = self._kafka.topics
+        consumers, topics = Consumers.of(self._kafka), self._kafka.topics
         try:
             for consumer in (consumers.reading, consumers.asking):
                 await consumer.start()
@@ -125,9 +121,7 @@ class Upkeep:
             missing = {topics.snapshots, topics.revocations, topics.keys} - await consumers.asking.topics()
             if missing:
                 raise Conflict(f"no such topic: {', '.join(sorted(missing))}; run `revocast topics ensure`")
-            consumers.reading.assign(
-                [TopicPartition(topic, 0) for topic in (topics.snapshots, topics.revocations, topics.keys)]
-            )
+            consumers.assign(topics.snapshots, topics.revocations, topics.keys)
             yield consumers
         finally:
             for consumer in (consumers.reading, consumers.asking):

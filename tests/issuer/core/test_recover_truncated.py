@@ -1,6 +1,5 @@
 """`recover` where the log was truncated: what the restored database lacks comes from a countersigned snapshot, or is said."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,7 @@ import pytest
 from revocast.issuer.authority.recovered import NextStep, Recovered
 from revocast.issuer.authority.revocations import Unnamed
 from revocast.issuer.recovery import recover
-from revocast.issuer.relay import upkeep
 from revocast.schemas.row import Slot
-from revocast.schemas.topics import Topics
 from tests.issuer.core.authority import Authority, T
 from tests.issuer.core.backup import Backup
 from tests.issuer.core.deployment import Deployment
@@ -19,18 +16,6 @@ from tests.issuer.core.reader import read, until, write
 pytestmark = pytest.mark.long
 
 sqlite_alone = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-async def deployment(
-    authority: Authority, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Deployment]:
-    """The test's, in a hurry."""
-    monkeypatch.setattr(upkeep, "_EVERY_S", 0.05)
-    monkeypatch.setattr(upkeep, "_TRUNCATE_EVERY_S", 0.2)
-    deployment = Deployment(authority, kafka, topics)
-    yield deployment
-    await deployment.stop()
 
 
 async def restored(deployment: Deployment, backup: Backup) -> None:

@@ -1,7 +1,7 @@
 """The relay on real Kafka: what is committed is published, once, in order, by one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from revocast.issuer.authority.lifecycle import KeyState
 from revocast.issuer.authority.revocations import Revocation
-from revocast.issuer.publication import Publication
 from revocast.issuer.relay import Relay
 from revocast.issuer.relay.publisher import Parts, Publisher
 from revocast.issuer.relay.reading import Consumers
@@ -26,22 +25,6 @@ from tests.issuer.core.issuer_process import issuer_process
 from tests.issuer.core.reader import Reader, read, read_audit, until
 
 Start = Callable[..., Awaitable[Relay]]
-
-
-@pytest.fixture
-async def start(authority: Authority, kafka: str, topics: Topics) -> AsyncIterator[Start]:
-    """Starts relays of the test's authority and stops them at its end."""
-    started: list[Relay] = []
-
-    async def start(publication: Publication | None = None) -> Relay:
-        relay = authority.relay(KafkaSettings(kafka=kafka, prefix=topics.prefix), publication)
-        started.append(relay)
-        await relay.start()
-        return relay
-
-    yield start
-    for relay in started:
-        await relay.stop()
 
 
 @pytest.fixture

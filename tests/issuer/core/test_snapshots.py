@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import groupby
 
@@ -20,7 +20,6 @@ from revocast.schemas.chunks import cut_chunks
 from revocast.schemas.jose import PrivateKey
 from revocast.schemas.row import Row, Slot, pack_rows
 from revocast.schemas.selector import Selector
-from revocast.schemas.settings import KafkaSettings
 from revocast.schemas.snapshot import read_countersigned
 from revocast.schemas.table import Table
 from revocast.schemas.topics import Topics
@@ -37,23 +36,10 @@ sqlite_alone = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-async def start(
-    authority: Authority, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Start]:
-    """Starts relays of the test's authority and stops them at its end."""
+def start(start: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Relays that cut after so many records, in a hurry."""
     monkeypatch.setattr(upkeep, "_EVERY_S", 0.05)
-    started: list[Relay] = []
-
-    async def start(records: int = 5) -> Relay:
-        rules = UpkeepRules(CutRule(records, 10**9))
-        relay = authority.relay(KafkaSettings(kafka=kafka, prefix=topics.prefix), rules=rules)
-        started.append(relay)
-        await relay.start()
-        return relay
-
-    yield start
-    for relay in started:
-        await relay.stop()
+    return lambda records=5: start(rules=UpkeepRules(CutRule(records, 10**9)))
 
 
 @pytest.fixture
@@ -226,13 +212,14 @@ async def test_a_row_that_streams_hold_otherwise_or_too_many_is_named(
 
 
 @sqlite_alone
-async def test_a_manifest_that_no_snapshot_key_signed_changes_nothing(
-    authority: Authority, start: Start, streams: Streams
+async def test_a_manifest_that_no_snapshot_key_signed_is_logged_and_changes_nothing(
+    authority: Authority, start: Start, streams: Streams, caplog: pytest.LogCaptureFixture
 ) -> None:
     await start()
     await cut_published(authority)
     manifest, _ = await streams.write_snapshot(lambda rows: rows[1:], key=PrivateKey.generate("EdDSA"))
     await write(streams.kafka, streams.topics.snapshots, (manifest.key, b"junk"), (manifest.key, None))
+    await until(lambda: "no snapshot key in force signed" in caplog.text, "it says so")
     await streams.write_snapshot()
     await until(lambda: states(authority) == ["countersigned"], "the true one was countersigned")
 

@@ -1,13 +1,9 @@
 """The log and the keys are truncated behind what took their place: nothing that a reader needs goes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy import func, select, update
 
-from revocast.issuer.relay import upkeep
+from revocast.dev.broker.topics import truncate
 from revocast.issuer.storage.snapshots import truncate_to
 from revocast.issuer.storage.tables import KeyDocument, LogRecord
 from revocast.issuer.storage.tables import Publication as Place
@@ -20,18 +16,6 @@ from tests.issuer.core.reader import read, read_audit, until, write
 from tests.issuer.core.root_holder import RootHolder
 
 sqlite_alone = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-async def deployment(
-    authority: Authority, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Deployment]:
-    """The test's, in a hurry."""
-    monkeypatch.setattr(upkeep, "_EVERY_S", 0.05)
-    monkeypatch.setattr(upkeep, "_TRUNCATE_EVERY_S", 0.2)
-    deployment = Deployment(authority, kafka, topics)
-    yield deployment
-    await deployment.stop()
 
 
 async def test_the_log_begins_with_the_old_cuts_record_and_every_reader_is_right(
@@ -102,7 +86,7 @@ async def test_a_truncation_that_was_killed_is_finished_by_the_next_relay(
     with authority.storage.write() as session:
         truncate_to(session, (1, manifest.n))
     if deleted:
-        await delete_before(kafka, topics.revocations, manifest.log_offset)
+        await truncate(topics.revocations, kafka, manifest.log_offset)
     await deployment.start(records=10**9)
     receipt = authority.block_one_more()
     assert await authority.service.published(receipt, 20) == "published"
@@ -157,7 +141,9 @@ async def test_the_keys_topic_is_truncated_behind_the_list_and_the_key_set_in_fo
         holder.delegate()
     await deployment.start()
     await deployment.published()
+    await deployment.stop()  # or it truncates before all of the junk is there
     await write(kafka, topics.keys, *((b"junk", b"junk") for _ in range(70)))
+    await deployment.start()
     await until(lambda: documents(authority) == 2, "the older documents are forgotten")
     left = [record.value for record in await read(kafka, topics.keys)]
     assert left == [authority.service.delegations(), authority.service.key_set()]
@@ -191,12 +177,3 @@ async def test_a_list_that_only_the_topic_has_is_never_truncated_away(
 def documents(authority: Authority) -> int:
     with authority.storage.read() as session:
         return session.scalar(select(func.count()).select_from(KeyDocument)) or 0
-
-
-async def delete_before(kafka: str, topic: str, offset: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
-    finally:
-        await admin.close()

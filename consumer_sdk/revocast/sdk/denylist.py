@@ -32,7 +32,8 @@ _FIELDS: Final = struct.Struct(">11xBII")
 _ENTRY_BYTES: Final = sys.getsizeof(bytes(11)) + sys.getsizeof(bytes(STAMP))
 """Of an entry without its rows, beside its place in the dictionary."""
 _OVERLAY_AT_LEAST: Final = 32_768
-_OVERLAY_SHARE: Final = 128
+_OVERLAY_SHARE: Final = 192
+"""Of a base of ten million rows: with more in the overlay, 24 bytes a row would not be enough."""
 _DEAD_SHARE: Final = 0.25
 _FORGOTTEN_A_RECORD: Final = 512
 
